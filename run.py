@@ -15,9 +15,10 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - before anything an older Python might not have
     sys.stderr.write(
-        "需要 Python 3.11 或更新版本;当前为 %d.%d。请安装后用新的 Python 重新运行。\n"
-        "Python 3.11 or newer is needed; this is %d.%d. Install it and run again with it.\n"
-        % (sys.version_info[:2] * 2)  # noqa: UP031
+        f"需要 Python 3.11 或更新版本;当前为 {sys.version.split()[0]}。"
+        "请安装后用新的 Python 重新运行。\n"
+        f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}. "
+        "Install a newer one and run this again with it.\n"
     )
     sys.exit(2)
 
@@ -147,17 +148,10 @@ def set_up() -> None:
 
 def make_venv() -> None:
     """Leave a .venv whose Python is new enough and has pip; keep one that works."""
-    if VENV.exists():
-        if _works("import pip") or (
-            _works("pass")
-            and run([str(PYTHON), "-m", "ensurepip"], output=subprocess.DEVNULL) == 0
-        ):
-            return
-        say(
-            "现有的 .venv 不完整或已损坏,正在重建。",
-            "The .venv that is there is unfinished or broken; making it anew.",
-        )
-        _remove_venv()
+    if _works("import pip"):
+        return
+    if _works("pass") and run([str(PYTHON), "-m", "ensurepip"], output=subprocess.DEVNULL) == 0:
+        return
     missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
     if missing:
         version = "{}.{}".format(*sys.version_info)
@@ -169,6 +163,12 @@ def make_venv() -> None:
             f"On Debian and its kin run: sudo apt install python{version}-venv "
             "(or python3-venv), then run this again."
         )
+    if VENV.exists() or VENV.is_symlink():
+        say(
+            "现有的 .venv 不完整或已损坏,正在重建。",
+            "The .venv that is there is unfinished or broken; making it anew.",
+        )
+        _remove_venv()
     made = run([sys.executable, "-m", "venv", str(VENV)], output=STDERR)
     if made != 0 or not _works("import pip"):
         raise SetupError(
