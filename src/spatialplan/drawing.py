@@ -97,7 +97,9 @@ def draw_links(
     lonlat = nodes[["lon", "lat"]].to_numpy(float)
     plane = _Plane(lonlat[np.union1d(start, end)].mean(axis=0))
     xy = plane.forward(lonlat)
-    tracks = _tracks(read_valleys(data_dir() / "valleys.csv") if valleys is None else valleys, plane)
+    if valleys is None:
+        valleys = read_valleys(data_dir() / "valleys.csv")
+    tracks = _tracks(valleys, plane)
     curves = _Curves(table, xy, start, end)
     deviation = curves.bends()
     _follow_valleys(deviation, curves, tracks)
@@ -168,8 +170,8 @@ class _Curves:
         s = self.share[:, None]
         leave, arrive = self._tangents()
         hermite = (s**3 - 2 * s**2 + s) * leave[:, None] + (s**3 - s**2) * arrive[:, None]
-        chord_part = (2 * s**3 - 3 * s**2 + s) * self.vector[:, None]
-        return hermite + chord_part + self._wiggles()
+        even = (3 * s**2 - 2 * s**3 - s) * self.vector[:, None]
+        return hermite + even + self.wiggles()
 
     def _tangents(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the tangents (km) at both ends: through the next link of the same road."""
@@ -197,9 +199,10 @@ class _Curves:
         near = np.maximum(np.hypot(*onward.T), 1e-9)
         # The nearer neighbour says more about the direction at the node.
         weight = (self.chord / (self.chord + near))[:, None]
-        direction = weight * onward / near[:, None] + (1 - weight) * inward / np.maximum(
-            self.chord, 1e-9
-        )[:, None]
+        direction = (
+            weight * onward / near[:, None]
+            + (1 - weight) * inward / np.maximum(self.chord, 1e-9)[:, None]
+        )
         size = np.hypot(*direction.T)[:, None]
         # At a hairpin the two directions cancel out: a small tangent keeps the line tame.
         return direction / np.maximum(size, 1e-9) * (self.chord[:, None] * np.minimum(size, 1.0))
@@ -222,7 +225,7 @@ class _Curves:
                 far[one], far[two] = there[two], there[one]
         return far[:count], far[count:]
 
-    def _wiggles(self) -> np.ndarray:
+    def wiggles(self) -> np.ndarray:
         """Return bends to both sides of the chord, drawn from the link's id."""
         seed = np.array([zlib.crc32(str(name).encode()) for name in self.table.index])
         sign = np.where(seed % 2, 1.0, -1.0)
@@ -274,10 +277,21 @@ def _tracks(valleys: pd.DataFrame, plane: _Plane) -> dict[float, list[np.ndarray
 
 
 def _even(line: np.ndarray) -> np.ndarray:
-    """Return points every half kilometre along a polyline."""
+    """Return points every half kilometre along a smooth curve through a valley's points."""
     way = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     stops = np.linspace(0.0, way[-1], max(2, int(way[-1] / _SPACING_KM) + 1))
-    return np.stack([np.interp(stops, way, line[:, k]) for k in (0, 1)], axis=1)
+    inner = (line[2:] - line[:-2]) / (way[2:] - way[:-2])[:, None]
+    slope = np.concatenate([line[1:2] - line[:1], inner, line[-1:] - line[-2:-1]])
+    slope[[0, -1]] /= np.diff(way)[[0, -1], None]
+    piece = np.clip(np.searchsorted(way, stops, side="right") - 1, 0, len(line) - 2)
+    length = (way[piece + 1] - way[piece])[:, None]
+    s = (stops - way[piece])[:, None] / length
+    return (
+        (1 + 2 * s) * (1 - s) ** 2 * line[piece]
+        + s * (1 - s) ** 2 * length * slope[piece]
+        + s**2 * (3 - 2 * s) * line[piece + 1]
+        + s**2 * (s - 1) * length * slope[piece + 1]
+    )
 
 
 def _smoothed(line: np.ndarray, width_km: float) -> np.ndarray:
@@ -306,6 +320,8 @@ def _follow_valleys(
     level = np.array([min(_SMOOTHINGS, key=lambda w: abs(w - x)) for x in curves.smoothing])
     mileage = pd.to_numeric(curves.table["length_km"], errors="coerce").to_numpy(float)
     best = np.full(len(curves.chord), np.inf)
+    # A road keeps some bends of its own in a valley that is drawn with few points.
+    wiggles = 0.4 * curves.wiggles()
     for width, lines in tracks.items():
         mine = (level == width) & (curves.chord > 2.5)
         for line in lines:
@@ -324,7 +340,8 @@ def _follow_valleys(
             if not fits.any():
                 continue
             best[fits] = far[fits]
-            deviation[fits] = _along(line, index[a[fits]], index[b[fits]], curves, fits)
+            path = _along(line, index[a[fits]], index[b[fits]], curves, fits)
+            deviation[fits] = path + wiggles[fits]
 
 
 def _along(
@@ -389,9 +406,7 @@ def _lengths(lonlat: np.ndarray) -> np.ndarray:
 def _as_lines(lonlat: np.ndarray) -> list[shapely.LineString]:
     """Return shapely lines without the points that bend nothing (within about 20 m)."""
     count, points = lonlat.shape[:2]
-    lines = shapely.linestrings(
-        lonlat.reshape(-1, 2), indices=np.repeat(np.arange(count), points)
-    )
+    lines = shapely.linestrings(lonlat.reshape(-1, 2), indices=np.repeat(np.arange(count), points))
     return list(shapely.simplify(lines, 2e-4, preserve_topology=False))
 
 
