@@ -1,0 +1,871 @@
+"""Edits: changes to a network as data: add, modify, close."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+import shapely.ops
+from shapely.geometry.base import BaseGeometry
+
+from spatialplan import places
+from spatialplan.errors import Fault, InputError, collect, nearest_names
+from spatialplan.files import load_yaml
+from spatialplan.geodesy import line_km, straight_km
+from spatialplan.network import EXPRESSWAY, SURFACE, Network, as_links, as_nodes
+from spatialplan.standards import CLASSES, DESIGN_SPEEDS, MODES, RAIL_CLASSES
+
+__all__ = ["Applied", "Change", "Edit", "apply", "parse", "read"]
+
+ACTIONS = ("add", "modify", "close")
+SNAP_KM = 2.0  # the built-in network is drawn to about this accuracy
+NODE_BONUS_KM = 0.2  # rather a node than a cut this much nearer
+# Where an expressway may begin or end.
+GATES = ("interchange", "junction", "border")
+# Road length over straight line when a planner gives none: valley expressways to mountain
+# lanes, from the mean of the published lengths in the built-in network.
+DETOUR = {"expressway": 1.15, "class1": 1.2, "class2": 1.3, "class3": 1.4, "class4": 1.5}
+DEFAULT_DETOUR = 1.2
+# The usual choice of the region's hilly terrain among the speeds of JTG B01-2014.
+DEFAULT_DESIGN_SPEED = {
+    "expressway": 80,
+    "class1": 80,
+    "class2": 60,
+    "class3": 40,
+    "class4": 20,
+    "hsr": 250,
+    "rail200": 200,
+    "rail160": 160,
+    "rail120": 120,
+}
+# A drawn line selects the links that run beside it: this share of the link within this distance.
+BESIDE_SHARE, BESIDE_KM = 0.8, 1.0
+
+_VALUES = (
+    "mode class design_speed_kmh length_km oneway ref name_zh opened closed status source "
+    "confidence length_basis project"
+).split()
+_ADD_KEYS = {"action", "link_id", "from", "to", "via", "geometry", "note", *_VALUES}
+_WHERE_KEYS = {"link_id", "ref", "name_zh", "class", "mode", "between", "polygon", "line"}
+_CHANGE_KEYS = {
+    "modify": {"action", "where", "expect", "set", "note"},
+    "close": {"action", "where", "expect", "note"},
+}
+# Attribute columns of a vector layer; none longer than ten characters, for Shapefiles.
+_COLUMNS = {
+    "class": "class",
+    "speed": "design_speed_kmh",
+    "length_km": "length_km",
+    "ref": "ref",
+    "name": "name_zh",
+    "oneway": "oneway",
+    "mode": "mode",
+}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change, as checked as it can be without a network.
+
+    `spot` says where it stands (file and number); an ``add`` has `ends` (place, node id or
+    (lon, lat)) or `geometry`; a ``modify`` or ``close`` has `where` and perhaps `expect`.
+    `values` are the columns of links that it sets.
+    """
+
+    action: str
+    spot: str
+    ends: tuple[Any, ...] = ()
+    geometry: BaseGeometry | None = None
+    link_id: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, Any] = field(default_factory=dict)
+    expect: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one edit did.
+
+    `links` and `km` count the links it is about; `removed` and `added` (ids) are all that went
+    and came, split links included; `notes` say what was assumed.
+    """
+
+    edit: Edit
+    links: int
+    km: float
+    added: tuple[str, ...]
+    removed: gpd.GeoDataFrame
+    notes: tuple[str, ...] = ()
+
+    def undo(self) -> list[Edit]:
+        """Return the edits that bring back what was before."""
+        spot = f"undo {self.edit.spot}"
+        gone = [Edit("close", spot, where={"link_id": link_id}) for link_id in self.added]
+        back = [
+            Edit(
+                "add",
+                spot,
+                (row["from_node"], row["to_node"]),
+                row["geometry"],
+                str(link_id),
+                {key: row[key] for key in _VALUES},
+            )
+            for link_id, row in self.removed.iterrows()
+        ]
+        return [*gone, *back]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The new network, and what each edit changed."""
+
+    network: Network
+    changes: tuple[Change, ...] = ()
+
+    def undo(self) -> list[Edit]:
+        """Return the edits that lead from the new network back to the old one."""
+        return [edit for change in reversed(self.changes) for edit in change.undo()]
+
+
+def read(path: str | Path) -> list[Edit]:
+    """Read an edit file: YAML, or a vector layer with the geometry saying where.
+
+    Raises
+    ------
+    InputError
+        With every fault found: unknown actions, keys, classes, values; no CRS; wrong encoding.
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        content = load_yaml(path)
+        entries = content.get("edits") if isinstance(content, dict) else content
+        if not isinstance(entries, list) or not entries:
+            raise InputError.of(
+                path, "没有 edits 列表;请写 edits: 后逐条列出", "no list of edits in the file"
+            )
+        return parse(entries, path.name)
+    return parse(_layer_entries(path), path.name)
+
+
+def parse(entries: Sequence[Any], source: str) -> list[Edit]:
+    """Return edits from the entries of a file, `source` naming the file in messages.
+
+    Raises
+    ------
+    InputError
+        With every fault found.
+    """
+    faults: list[Fault] = []
+    edits: list[Edit] = []
+    for number, entry in enumerate(entries, start=1):
+        spot = f"{source} 第{number}条"
+        found = list(_entry_faults(entry, spot))
+        faults += found
+        if not found:
+            edits.append(_edit(entry, spot))
+    collect(faults)
+    return edits
+
+
+def _entry_faults(entry: Any, spot: str) -> Iterator[Fault]:
+    if not isinstance(entry, dict):
+        yield Fault(spot, "每条编辑应是“键: 值”的表", "an edit is a mapping of keys")
+        return
+    action = entry.get("action")
+    if action not in ACTIONS:
+        yield Fault(
+            spot,
+            f"action“{action}”无效;可用 add(新增)、modify(修改)、close(关闭)",
+            "action is none of add, modify, close",
+        )
+        return
+    allowed = _ADD_KEYS if action == "add" else _CHANGE_KEYS[action]
+    yield from _key_faults(entry, allowed, spot)
+    if action == "add":
+        yield from _add_faults(entry, spot)
+        yield from _value_faults(entry, spot)
+        return
+    where = entry.get("where")
+    if not isinstance(where, dict) or not where:
+        yield Fault(spot, "缺少 where(改哪些路段)", "no where: which links")
+    else:
+        yield from _key_faults(where, _WHERE_KEYS, f"{spot} where")
+        between = where.get("between")
+        if between is not None and not (isinstance(between, list) and len(between) == 2):
+            yield Fault(
+                f"{spot} where", "between 应是两个地点", "between is a list of two places"
+            )
+    for key in ("set", "expect"):
+        if isinstance(entry.get(key), dict):
+            yield from _key_faults(entry[key], set(_VALUES), f"{spot} {key}")
+            yield from _value_faults(entry[key], f"{spot} {key}")
+        elif action == "modify" and key == "set":
+            yield Fault(spot, "缺少 set(改成什么)", "no set: what to change")
+
+
+def _key_faults(entry: Mapping[str, Any], allowed: set[str], spot: str) -> Iterator[Fault]:
+    for key in entry:
+        if key not in allowed:
+            near = "、".join(nearest_names(str(key), sorted(allowed)))
+            yield Fault(spot, f"不认识的键“{key}”;相近的有:{near}", "unknown key")
+
+
+def _add_faults(entry: Mapping[str, Any], spot: str) -> Iterator[Fault]:
+    if "class" not in entry:
+        yield Fault(
+            spot, f"缺少 class(等级);可用 {'、'.join(CLASSES)}", "no class for the new link"
+        )
+    if "geometry" not in entry:
+        for key in ("from", "to"):
+            if entry.get(key) in (None, ""):
+                yield Fault(
+                    spot,
+                    f"缺少 {key};请写地点名、节点编号或 [经度, 纬度]",
+                    f"no {key}: a place, a node id or [lon, lat]",
+                )
+
+
+def _value_faults(values: Mapping[str, Any], spot: str) -> Iterator[Fault]:
+    cls = values.get("class")
+    if cls is not None and cls not in CLASSES:
+        near = "、".join(nearest_names(str(cls), CLASSES))
+        yield Fault(
+            spot,
+            f"等级“{cls}”无效;相近的有:{near};全部:{'、'.join(CLASSES)}",
+            "class is none of the known classes",
+        )
+    mode = values.get("mode")
+    if mode is not None and mode not in MODES:
+        yield Fault(spot, f"方式“{mode}”无效;可用 {'、'.join(MODES)}", "mode is not known")
+    for key, top in (("length_km", 5000.0), ("design_speed_kmh", 400.0)):
+        value = values.get(key)
+        if value is not None and not (_is_number(value) and 0 < value <= top):
+            yield Fault(
+                spot,
+                f"{key} 应是 0 到 {top:g} 之间的数:{value}",
+                f"{key} must be a positive number, at most {top:g}",
+            )
+    speed = values.get("design_speed_kmh")
+    legal = DESIGN_SPEEDS.get(str(cls))
+    if legal and _is_number(speed) and not min(legal) <= speed <= max(legal):
+        yield Fault(
+            spot,
+            f"{CLASSES[str(cls)][0]}的设计速度可取 {'、'.join(map(str, legal))} km/h"
+            f"(JTG B01-2014),不能是 {speed:g}",
+            "JTG B01-2014 knows no such design speed for this class",
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _edit(entry: Mapping[str, Any], spot: str) -> Edit:
+    if entry["action"] == "add":
+        ends = (entry.get("from"), *(entry.get("via") or ()), entry.get("to"))
+        line = entry.get("geometry")
+        return Edit(
+            "add",
+            spot,
+            () if ends == (None, None) else ends,
+            shapely.LineString(line) if isinstance(line, list) else line,
+            str(entry.get("link_id") or ""),
+            {key: entry[key] for key in _VALUES if entry.get(key) is not None},
+        )
+    return Edit(
+        entry["action"],
+        spot,
+        where=dict(entry["where"]),
+        expect=dict(entry.get("expect") or {}),
+        values={k: v for k, v in (entry.get("set") or {}).items() if v is not None},
+    )
+
+
+def _layer_entries(path: Path) -> list[dict[str, Any]]:
+    """Return the features of a vector layer as the entries of a YAML file would be."""
+    frame = _read_layer(path)
+    if frame.crs is None:
+        raise InputError.of(
+            path,
+            "没有坐标系(CRS);请在 QGIS 中“指定图层坐标系”,Shapefile 请带上 .prj",
+            "no CRS; set it in QGIS, or bring the .prj of the Shapefile",
+        )
+    frame = frame.to_crs(4326)
+    return [_feature_entry(row) for _, row in frame.iterrows()]
+
+
+def _read_layer(path: Path) -> gpd.GeoDataFrame:
+    if not path.is_file():
+        raise InputError.of(path, "文件不存在", "no such file")
+    bare_shapefile = path.suffix.lower() == ".shp" and not path.with_suffix(".cpg").is_file()
+    for encoding in ("utf-8", "gbk") if bare_shapefile else (None,):
+        try:
+            return gpd.read_file(path, **({"encoding": encoding} if encoding else {}))
+        except UnicodeDecodeError:
+            continue
+        except Exception as error:  # pyogrio raises many kinds
+            raise InputError.of(
+                path,
+                "读不出图层;请用 GeoPackage、GeoJSON 或 Shapefile",
+                f"cannot be read as a vector layer: {str(error).splitlines()[0]}",
+            ) from None
+    raise InputError.of(
+        path,
+        "属性表的编码既不是 UTF-8 也不是 GBK;请另存为 UTF-8",
+        "the attribute table is neither UTF-8 nor GBK",
+    )
+
+
+def _feature_entry(row: pd.Series) -> dict[str, Any]:
+    given = {key: row[key] for key in row.index if key != "geometry" and not _blank(row[key])}
+    entry: dict[str, Any] = {"action": given.get("action")}
+    values = {name: given[column] for column, name in _COLUMNS.items() if column in given}
+    if "oneway" in values:
+        values["oneway"] = str(values["oneway"]).lower() in ("yes", "true", "1", "1.0")
+    if entry["action"] == "add":
+        return entry | values | {"geometry": row["geometry"], "link_id": given.get("link_id", "")}
+    shape = row["geometry"]
+    where: dict[str, Any] = {}
+    if "link_id" in given:
+        where["link_id"] = given["link_id"]
+    elif shape is not None and shape.geom_type.endswith("Polygon"):
+        where["polygon"] = shape
+    elif shape is not None:
+        where["line"] = shape
+    entry["where"] = where
+    if "expect_cls" in given:
+        entry["expect"] = {"class": given["expect_cls"]}
+    return entry | ({"set": values} if entry["action"] == "modify" else {})
+
+
+def _blank(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
+
+
+def apply(
+    network: Network,
+    edits: Iterable[Edit],
+    gazetteer: places.Gazetteer | None = None,
+    snap_km: float = SNAP_KM,
+) -> Applied:
+    """Return the network with the edits applied in order; the one given stays as it was.
+
+    Parameters
+    ----------
+    gazetteer
+        Where place names are looked up; the built-in one by default.
+    snap_km
+        How far the end of a drawn line may lie from the network.
+
+    Raises
+    ------
+    InputError
+        With every fault of every edit: nothing is applied then.
+    """
+    draft = _Draft(network, gazetteer or places.builtin(), snap_km)
+    faults: list[Fault] = []
+    changes: list[Change] = []
+    for edit in edits:
+        try:
+            changes.append(_ACTIONS[edit.action](draft, edit))
+        except InputError as error:
+            faults += error.faults
+    collect(faults)
+    return Applied(draft.finished(), tuple(changes))
+
+
+class _Draft:
+    """A network being edited; additions wait in lists until somebody needs the tables."""
+
+    def __init__(self, network: Network, gazetteer: places.Gazetteer, snap_km: float) -> None:
+        self.gazetteer = gazetteer
+        self.snap_km = snap_km
+        self._network = network
+        self._new_nodes: dict[str, dict[str, Any]] = {}
+        self._new_links: dict[str, dict[str, Any]] = {}
+
+    def network(self) -> Network:
+        """Return the network as it stands."""
+        if self._new_nodes or self._new_links:
+            old = self._network
+            nodes, links = old.nodes, old.links
+            if self._new_nodes:
+                frame = pd.DataFrame.from_dict(self._new_nodes, orient="index")
+                nodes = _joined(nodes, as_nodes(frame), "node_id")
+            if self._new_links:
+                frame = pd.DataFrame.from_dict(self._new_links, orient="index")
+                links = _joined(links, as_links(frame), "link_id")
+            self._network = Network(nodes, links, old.name, old.date)
+            self._new_nodes, self._new_links = {}, {}
+        return self._network
+
+    def finished(self) -> Network:
+        """Return the network without the nodes that no link uses."""
+        network = self.network()
+        used = pd.unique(network.links[["from_node", "to_node"]].to_numpy().ravel())
+        kept = network.nodes.index.isin(used)
+        if kept.all():
+            return network
+        return Network(network.nodes[kept], network.links, network.name, network.date)
+
+    def replace_links(self, link_ids: Sequence[str], new: gpd.GeoDataFrame | None = None) -> None:
+        """Take links out, and put others in."""
+        old = self.network()
+        links = old.links.drop(index=list(link_ids))
+        if new is not None:
+            links = _joined(links, new, "link_id")
+        self._network = Network(old.nodes, links, old.name, old.date)
+
+    def has_node(self, node: str) -> bool:
+        return node in self._new_nodes or node in self._network.nodes.index
+
+    def node(self, node: str) -> Mapping[str, Any]:
+        """Return the columns of a node."""
+        return self._new_nodes.get(node) or self._network.nodes.loc[node]
+
+    def put_node(self, node: str, **columns: Any) -> str:
+        self._new_nodes[node] = columns
+        return node
+
+    def put_link(self, link_id: str, columns: dict[str, Any]) -> None:
+        self._new_links[link_id] = columns
+
+    def has_link(self, link_id: str) -> bool:
+        return link_id in self._new_links or link_id in self._network.links.index
+
+    def free_id(self, stem: str) -> str:
+        """Return the first of ``<stem>-0001``… that no link and no node has."""
+        number = 1
+        while self.has_link(f"{stem}-{number:04d}") or self.has_node(f"{stem}-{number:04d}"):
+            number += 1
+        return f"{stem}-{number:04d}"
+
+
+def _joined(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
+    whole = pd.concat([first, second]).rename_axis(name)
+    return gpd.GeoDataFrame(whole, geometry="geometry", crs=4326)
+
+
+@dataclass
+class _Splits:
+    """Links cut in two while an edit found its ends."""
+
+    removed: list[gpd.GeoDataFrame] = field(default_factory=list)
+    halves: list[str] = field(default_factory=list)
+
+
+def _add(draft: _Draft, edit: Edit) -> Change:
+    values, notes = _with_defaults(edit)
+    if edit.link_id and draft.has_link(edit.link_id):
+        raise InputError.of(
+            edit.spot, f"link_id {edit.link_id} 已存在;请改用别的", "the link id is taken"
+        )
+    splits = _Splits()
+    nodes, shapes = _chain(draft, edit, values, splits)
+    if any(a == b for a, b in zip(nodes[:-1], nodes[1:], strict=True)):
+        raise InputError.of(
+            edit.spot,
+            f"两端落在同一节点({nodes[0]});请检查两端位置",
+            "both ends meet the same node",
+        )
+    lines = [
+        _drawn(draft, pair, shape)
+        for pair, shape in zip(zip(nodes[:-1], nodes[1:], strict=True), shapes, strict=True)
+    ]
+    lengths = _lengths(edit, values, lines, notes)
+    ids = []
+    for pair, line, km in zip(zip(nodes[:-1], nodes[1:], strict=True), lines, lengths, strict=True):
+        single = edit.link_id if len(lines) == 1 else ""
+        link_id = single or draft.free_id(_stem(edit, values))
+        columns = {**values, "from_node": pair[0], "to_node": pair[1]}
+        draft.put_link(link_id, columns | {"length_km": km, "geometry": line})
+        ids.append(link_id)
+    removed = splits.removed
+    gone = pd.concat(removed) if removed else draft._network.links.iloc[:0]
+    return Change(edit, len(ids), sum(lengths), (*ids, *splits.halves), gone, tuple(notes))
+
+
+def _stem(edit: Edit, values: Mapping[str, Any]) -> str:
+    stem = edit.link_id or str(values.get("ref") or "")
+    return stem.lower() if stem.isascii() and stem else "edit"
+
+
+def _with_defaults(edit: Edit) -> tuple[dict[str, Any], list[str]]:
+    values, notes = dict(edit.values), []
+    cls = values["class"]
+    values.setdefault("mode", "rail" if cls in RAIL_CLASSES else "road")
+    values.setdefault("confidence", "L")
+    values.setdefault("source", edit.spot)
+    values.setdefault("oneway", False)
+    speed = values.get("design_speed_kmh")
+    if (speed is None or np.isnan(speed)) and cls in DEFAULT_DESIGN_SPEED:
+        values["design_speed_kmh"] = DEFAULT_DESIGN_SPEED[cls]
+        notes.append(f"未给设计速度,按 {DEFAULT_DESIGN_SPEED[cls]} km/h 计")
+    return values, notes
+
+
+def _chain(
+    draft: _Draft, edit: Edit, values: Mapping[str, Any], splits: _Splits
+) -> tuple[list[str], list[list[tuple[float, float]] | None]]:
+    """Return the nodes of a new chain, and between each two the points it is drawn through.
+
+    A position between the ends is only a point of the drawing; a name is a node.
+    """
+    if edit.geometry is not None:
+        line = _one_line(edit.geometry, edit.spot)
+        points = list(line.coords)
+        ends = edit.ends or (points[0][:2], points[-1][:2])
+        nodes = [_node(draft, end, values, edit.spot, splits) for end in (ends[0], ends[-1])]
+        return nodes, [[point[:2] for point in points[1:-1]]]
+    nodes, shapes = [_node(draft, edit.ends[0], values, edit.spot, splits)], []
+    between: list[tuple[float, float]] = []
+    for via in edit.ends[1:-1]:
+        position = _position(via, edit.spot)
+        if position:
+            between.append(position)
+        else:
+            nodes.append(_node(draft, via, values, edit.spot, splits))
+            shapes.append(between)
+            between = []
+    nodes.append(_node(draft, edit.ends[-1], values, edit.spot, splits))
+    return nodes, [*shapes, between]
+
+
+def _one_line(shape: BaseGeometry, spot: str) -> shapely.LineString:
+    merged = shapely.line_merge(shape) if shape.geom_type == "MultiLineString" else shape
+    if merged.geom_type != "LineString" or merged.is_empty:
+        raise InputError.of(
+            spot,
+            f"新增路段应是一条连续的线,这里是 {merged.geom_type};请拆成单线",
+            "a new link is one connected line; split it",
+        )
+    if not np.isfinite(shapely.get_coordinates(merged)).all():
+        raise InputError.of(spot, "线的坐标不是数(NaN)", "the line has NaN coordinates")
+    return merged
+
+
+def _position(value: Any, spot: str) -> tuple[float, float] | None:
+    """Return (lon, lat) when the value is a position and not a name."""
+    if isinstance(value, str):
+        return places.parse_lonlat(value)
+    if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
+        return places.parse_lonlat(f"{value[0]},{value[1]}")
+    raise InputError.of(
+        spot, f"“{value}”既不是地点名也不是 [经度, 纬度]", "neither a place nor [lon, lat]"
+    )
+
+
+def _node(
+    draft: _Draft, end: Any, values: Mapping[str, Any], spot: str, splits: _Splits
+) -> str:
+    """Return the node where a new link ends, made or cut out of a link when need be."""
+    if isinstance(end, str) and draft.has_node(end):
+        node = end
+    else:
+        position = _position(end, spot)
+        if position:
+            return _node_at(draft, position, values, spot, splits)
+        place = draft.gazetteer.find(end, spot)
+        node = place.place_id
+        if not draft.has_node(node):
+            draft.put_node(
+                node,
+                kind=place.kind,
+                place_id=node,
+                name_zh=place.name_zh,
+                confidence=place.confidence,
+                geometry=shapely.Point(place.lon, place.lat),
+            )
+    _gate_check(draft, node, values, spot)
+    return node
+
+
+def _gate_check(draft: _Draft, node: str, values: Mapping[str, Any], spot: str) -> None:
+    """Refuse an expressway that ends elsewhere than at an interchange, a railway at a town."""
+    kind = draft.node(node)["kind"]
+    if values["class"] == "expressway" and kind not in GATES:
+        raise InputError.of(
+            spot,
+            f"高速公路不能直接接到 {draft.node(node)['name_zh'] or node};"
+            f"请改接互通,最近的有:{_near_gates(draft, node)};"
+            "要新设互通,先用 class: ramp 从公路接出匝道",
+            "an expressway needs an interchange; add one with a link of class ramp first",
+        )
+    if values["mode"] == "rail" and kind not in ("station", *GATES):
+        raise InputError.of(
+            spot,
+            f"铁路须接到车站,不能接到 {draft.node(node)['name_zh'] or node}",
+            "a railway ends at a station",
+        )
+
+
+def _near_gates(draft: _Draft, node: str) -> str:
+    nodes = draft.network().nodes
+    gates = nodes[nodes["kind"].isin(["interchange", "junction"])]
+    point = draft.node(node)["geometry"]
+    km = straight_km(point.x, point.y, gates.geometry.x, gates.geometry.y)
+    best = np.argsort(km)[:3]
+    return "、".join(f"{gates['name_zh'].iloc[i] or gates.index[i]}({km[i]:.0f} km)" for i in best)
+
+
+def _node_at(
+    draft: _Draft,
+    position: tuple[float, float],
+    values: Mapping[str, Any],
+    spot: str,
+    splits: _Splits,
+) -> str:
+    """Return the node at a position: the nearest one, or one that cuts the nearest link."""
+    network = draft.network()
+    cls, rail = values["class"], values["mode"] == "rail"
+    if cls == "expressway":
+        usable = network.nodes["kind"].isin(GATES).to_numpy()
+    elif rail:
+        usable = (network.nodes["kind"] == "station").to_numpy()
+    else:
+        usable = network.node_levels(SURFACE)
+    km = straight_km(*position, network.nodes.geometry.x, network.nodes.geometry.y)
+    km = np.where(usable, km, np.inf)
+    node, node_km = (int(km.argmin()), float(km.min())) if len(km) else (-1, np.inf)
+    cut, cut_level = None, SURFACE
+    if not rail and cls != "expressway":
+        cut = network.nearest_link(*position)
+        if cls == "ramp":
+            gate = network.nearest_link(*position, level=EXPRESSWAY)
+            if gate and (cut is None or gate[2] < cut[2]):
+                cut, cut_level = gate, EXPRESSWAY
+    cut_km = cut[2] if cut else np.inf
+    if node_km <= min(cut_km + NODE_BONUS_KM, draft.snap_km):
+        return str(network.nodes.index[node])
+    if cut is not None and cut_km <= draft.snap_km:
+        return _cut(draft, cut, position, cut_level, splits)
+    if cls == "ramp":
+        return draft.put_node(
+            draft.free_id("interchange"),
+            kind="interchange",
+            place_id="",
+            name_zh="",
+            confidence="L",
+            geometry=shapely.Point(position),
+        )
+    what = "互通" if cls == "expressway" else "车站" if rail else "公路"
+    best = node_km if (cls == "expressway" or rail) else min(node_km, cut_km)
+    near = f",最近的是 {network.nodes['name_zh'].iloc[node]}" if node >= 0 and usable.any() else ""
+    raise InputError.of(
+        spot,
+        f"端点 {position[0]:.4f},{position[1]:.4f} 离{what} {best:.1f} km,"
+        f"超过吸附距离 {draft.snap_km:g} km{near};请移到{what}上",
+        "the end lies too far from what it should meet; move it there",
+    )
+
+
+def _cut(
+    draft: _Draft,
+    cut: tuple[int, float, float],
+    position: tuple[float, float],
+    level: int,
+    splits: _Splits,
+) -> str:
+    """Cut a link in two at a fraction and return the node between."""
+    network = draft.network()
+    link_id = str(network.links.index[cut[0]])
+    row = network.links.loc[[link_id]]
+    line, fraction = row.geometry.iloc[0], cut[1]
+    foot = line.interpolate(fraction, normalized=True)
+    node = draft.put_node(
+        draft.free_id(f"{link_id}-cut"),
+        kind="interchange" if level == EXPRESSWAY else "junction",
+        place_id="",
+        name_zh="",
+        confidence=row["confidence"].iloc[0],
+        geometry=foot,
+    )
+    parts = (
+        ("a", row["from_node"].iloc[0], node, 0.0, fraction),
+        ("b", node, row["to_node"].iloc[0], fraction, 1.0),
+    )
+    halves = []
+    for suffix, start, end, low, high in parts:
+        half = row.rename(index={link_id: f"{link_id}-{suffix}"})
+        half = half.assign(from_node=start, to_node=end, length_basis="pro_rata")
+        half["length_km"] = row["length_km"].iloc[0] * (high - low)
+        half["geometry"] = [shapely.ops.substring(line, low, high, normalized=True)]
+        halves.append(half)
+    splits.removed.append(row)
+    splits.halves += [half.index[0] for half in halves]
+    draft.replace_links([link_id], pd.concat(halves))
+    return node
+
+
+def _drawn(
+    draft: _Draft, pair: tuple[str, str], shape: list[tuple[float, float]] | None
+) -> shapely.LineString:
+    points = [draft.node(node)["geometry"] for node in pair]
+    return shapely.LineString([points[0].coords[0][:2], *(shape or []), points[1].coords[0][:2]])
+
+
+def _lengths(
+    edit: Edit, values: dict[str, Any], lines: list[shapely.LineString], notes: list[str]
+) -> list[float]:
+    """Return km of each link of a chain: the total given, or an estimate, spread pro rata."""
+    drawn = [line_km(line) for line in lines]
+    straight = sum(
+        float(straight_km(*line.coords[0], *line.coords[-1])) for line in lines
+    )
+    total = values.pop("length_km", None)
+    if total is None or np.isnan(total):
+        followed = edit.geometry is not None or any(len(line.coords) > 2 for line in lines)
+        factor = 1.0 if followed else DETOUR.get(values["class"], DEFAULT_DETOUR)
+        total = sum(drawn) * factor
+        values["length_basis"] = "estimate"
+        how = "按所画线长" if followed else f"按直线距离 × {factor:g}"
+        notes.append(f"未给长度,{how}估为 {total:.1f} km")
+    elif total < straight * 0.995 - 0.05:
+        raise InputError.of(
+            edit.spot,
+            f"长度 {total:g} km 短于两端直线距离 {straight:.1f} km;请改长度或端点",
+            "shorter than the straight line between the ends",
+        )
+    else:
+        values.setdefault("length_basis", "published" if len(lines) == 1 else "pro_rata")
+    return [total * km / sum(drawn) for km in drawn]
+
+
+def _modify(draft: _Draft, edit: Edit) -> Change:
+    chosen = _chosen(draft, edit)
+    old = draft.network().links.loc[chosen]
+    new, notes = old.copy(), []
+    values = dict(edit.values)
+    total = values.pop("length_km", None)
+    for key, value in values.items():
+        new[key] = value
+    cls = values.get("class")
+    if cls and "design_speed_kmh" not in values and cls in DEFAULT_DESIGN_SPEED:
+        new["design_speed_kmh"] = float(DEFAULT_DESIGN_SPEED[cls])
+        notes.append(f"未给设计速度,按 {DEFAULT_DESIGN_SPEED[cls]} km/h 计")
+    if cls and "mode" not in values:
+        new["mode"] = "rail" if cls in RAIL_CLASSES else "road"
+    if total is not None:
+        new["length_km"] = old["length_km"] * (total / old["length_km"].sum())
+    if cls == "expressway":
+        for node in pd.unique(new[["from_node", "to_node"]].to_numpy().ravel()):
+            _gate_check(draft, node, {"class": cls, "mode": "road"}, edit.spot)
+    draft.replace_links(chosen, new)
+    return Change(edit, len(new), float(new["length_km"].sum()), tuple(chosen), old, tuple(notes))
+
+
+def _close(draft: _Draft, edit: Edit) -> Change:
+    chosen = _chosen(draft, edit)
+    old = draft.network().links.loc[chosen]
+    draft.replace_links(chosen)
+    return Change(edit, len(old), float(old["length_km"].sum()), (), old)
+
+
+_ACTIONS = {"add": _add, "modify": _modify, "close": _close}
+
+
+def _chosen(draft: _Draft, edit: Edit) -> list[str]:
+    """Return the ids of the links an edit means, after its guard has held."""
+    network = draft.network()
+    links = network.links
+    mask = pd.Series(True, links.index)
+    for key in ("ref", "name_zh", "class", "mode"):
+        if key in edit.where:
+            mask &= links[key].isin(_as_list(edit.where[key]))
+    if "link_id" in edit.where:
+        asked = [str(item) for item in _as_list(edit.where["link_id"])]
+        unknown = [item for item in asked if item not in links.index]
+        if unknown:
+            near = "、".join(nearest_names(unknown[0], links.index))
+            raise InputError.of(
+                edit.spot, f"没有路段 {unknown[0]};相近的有:{near}", "no link of this id"
+            )
+        mask &= links.index.isin(asked)
+    for key, select in (("polygon", _within), ("line", _beside)):
+        if key in edit.where:
+            mask &= select(links, edit.where[key], edit.spot)
+    chosen = list(links.index[mask])
+    if "between" in edit.where and chosen:
+        chosen = _between(draft, edit, chosen)
+    if not chosen:
+        said = "、".join(f"{key}={value}" for key, value in edit.where.items())
+        raise InputError.of(
+            edit.spot,
+            f"没有路段符合 where({said[:80]});请检查编号、名称和所选年份",
+            "no link matches; check ids, names and the year of the network",
+        )
+    collect(_guard_faults(edit, links.loc[chosen]))
+    return chosen
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _guard_faults(edit: Edit, links: gpd.GeoDataFrame) -> Iterator[Fault]:
+    for key, value in edit.expect.items():
+        bad = links.index[~links[key].isin(_as_list(value))]
+        if len(bad):
+            is_now = links.at[bad[0], key]
+            yield Fault(
+                edit.spot,
+                f"与预期不符:{bad[0]} 等 {len(bad)} 段的 {key} 是 {is_now},不是 {value};"
+                "请核对路网后改 expect 或 where",
+                "the guard does not hold: the network is not what you expected",
+            )
+
+
+def _within(links: gpd.GeoDataFrame, shape: Any, spot: str) -> np.ndarray:
+    """Select the links that lie wholly inside a polygon."""
+    try:
+        polygon = shape if isinstance(shape, BaseGeometry) else shapely.Polygon(shape)
+    except (TypeError, ValueError):
+        raise InputError.of(
+            spot, "polygon 应是 [[经度, 纬度], …]", "a polygon is a list of [lon, lat]"
+        ) from None
+    return polygon.covers(links.geometry.to_numpy())
+
+
+def _beside(links: gpd.GeoDataFrame, line: BaseGeometry, spot: str) -> np.ndarray:
+    """Select the links that run beside a line for most of their length."""
+    squeeze = np.cos(np.radians(line.centroid.y))
+    flat = shapely.transform(line, lambda xy: xy[:, :2] * [squeeze, 1.0])
+    band = flat.buffer(BESIDE_KM / 111.2)
+    drawn = shapely.transform(links.geometry.to_numpy(), lambda xy: xy * [squeeze, 1.0])
+    inside = shapely.length(shapely.intersection(drawn, band))
+    return inside >= BESIDE_SHARE * shapely.length(drawn)
+
+
+def _between(draft: _Draft, edit: Edit, chosen: list[str]) -> list[str]:
+    """Return the shortest chain of the chosen links between two nodes."""
+    import networkx as nx
+
+    links = draft.network().links.loc[chosen]
+    graph = nx.Graph()
+    for link_id, row in links.sort_values("length_km", ascending=False).iterrows():
+        graph.add_edge(row["from_node"], row["to_node"], km=row["length_km"], link_id=link_id)
+    ends = []
+    for name in edit.where["between"]:
+        node = name if name in graph else draft.gazetteer.find(str(name), edit.spot).place_id
+        if node not in graph:
+            raise InputError.of(
+                edit.spot,
+                f"{name} 不在 where 所选的路上;请换 between 的端点",
+                "this place is not on the road that where chooses",
+            )
+        ends.append(node)
+    try:
+        path = nx.shortest_path(graph, *ends, weight="km")
+    except nx.NetworkXNoPath:
+        raise InputError.of(
+            edit.spot,
+            f"{edit.where['between'][0]} 与 {edit.where['between'][1]} 之间所选的路不连续",
+            "the chosen links do not join the two places",
+        ) from None
+    return [graph.edges[pair]["link_id"] for pair in zip(path[:-1], path[1:], strict=True)]

@@ -1,0 +1,124 @@
+"""Where data lies, and reading and writing files without leaving halves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spatialplan.errors import InputError
+
+__all__ = ["atomic_path", "data_dir", "load_yaml", "read_text"]
+
+
+def data_dir() -> Path:
+    """Return the folder of the built-in data.
+
+    ``SPATIALPLAN_DATA`` wins; then the copy inside an installed package; then ``data/raw`` of
+    the checkout.
+
+    Raises
+    ------
+    InputError
+        When the folder that ``SPATIALPLAN_DATA`` names holds no ``places.csv``.
+    """
+    named = os.environ.get("SPATIALPLAN_DATA")
+    if named:
+        folder = Path(named)
+        if not (folder / "places.csv").is_file():
+            raise InputError.of(
+                f"SPATIALPLAN_DATA={named}",
+                "该文件夹中没有 places.csv;请改为数据文件夹,或取消此环境变量",
+                "no places.csv in this folder; point it to a data folder or unset it",
+            )
+        return folder
+    return _own_data_dir()
+
+
+@cache
+def _own_data_dir() -> Path:
+    package = Path(__file__).resolve().parent
+    inside = package / "data"
+    return inside if (inside / "places.csv").is_file() else package.parents[1] / "data" / "raw"
+
+
+def read_text(path: str | Path) -> str:
+    """Return the text of a UTF-8 file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, or is not UTF-8.
+    """
+    path = Path(path)
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError.of(
+            f"{path} 第{error.start}字节",
+            "文件不是 UTF-8 编码(可能是 GBK);请另存为 UTF-8",
+            "not UTF-8, perhaps GBK; save it as UTF-8",
+        ) from None
+    except IsADirectoryError:
+        raise InputError.of(path, "这是文件夹,不是文件", "this is a folder, not a file") from None
+    except OSError as error:
+        raise InputError.of(
+            path, "文件打不开;请检查路径和权限", f"cannot be opened: {error.strerror}"
+        ) from None
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is not YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(read_text(path), Loader=loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path} 第{mark.line + 1}行第{mark.column + 1}列" if mark else str(path)
+        problem = getattr(error, "problem", None) or "syntax error"
+        raise InputError.of(
+            where, "YAML 格式有误;请检查缩进、冒号和引号", f"not valid YAML: {problem}"
+        ) from None
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it into place when the block ends well.
+
+    When the block raises, `path` stays as it was and the temporary file is gone.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    except OSError as error:
+        raise InputError.of(
+            path, "无法写入;请检查文件夹和权限", f"cannot write here: {error.strerror}"
+        ) from None
+    try:
+        # The suffix stays: drivers choose the format by it.
+        temporary = folder / path.name
+        yield temporary
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            raise InputError.of(
+                path,
+                "文件被占用(可能正在 Excel 或 QGIS 中打开);请关闭后重试",
+                "the file is in use, perhaps open in Excel or QGIS; close it and try again",
+            ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,506 @@
+"""The transport network: nodes and links as a value, its checks, files and directed arcs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from spatialplan import drawing, places
+from spatialplan.errors import Fault, InputError, collect
+from spatialplan.files import atomic_path, data_dir, read_text
+from spatialplan.geodesy import straight_km
+from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["Arcs", "Network", "builtin", "end_of", "read"]
+
+NODE_COLUMNS = ("kind", "place_id", "name_zh", "confidence", "geometry")
+LINK_COLUMNS = (
+    "from_node",
+    "to_node",
+    "mode",
+    "class",
+    "design_speed_kmh",
+    "length_km",
+    "oneway",
+    "ref",
+    "name_zh",
+    "opened",
+    "closed",
+    "status",
+    "source",
+    "confidence",
+    "length_basis",
+    "project",
+    "geometry",
+)
+STATUSES = ("open", "construction", "planned", "proposed")
+_TEXT_COLUMNS = tuple(
+    name for name in LINK_COLUMNS if name not in ("design_speed_kmh", "length_km", "oneway")
+)[:-1]
+_DATE = re.compile(r"^\d{4}(-(0[1-9]|1[0-2]))?$")
+
+# The three levels of a node. A road that is no expressway, the expressway and the railway are
+# levels of their own, joined by ramps and platforms: so the time of a toll gate or of a wait
+# is paid exactly where a trip changes level.
+SURFACE, EXPRESSWAY, RAIL = 0, 1, 2
+LEVEL_SUFFIX = ("", "@expressway", "@rail")
+
+
+def end_of(date: str) -> str:
+    """Return ``YYYY-MM`` of a date; a bare year means its end."""
+    return f"{date}-12" if len(date) == 4 else date
+
+
+@dataclass(frozen=True)
+class Arcs:
+    """The network as directed arcs between vertices, in arrays.
+
+    `vertex_node` and `vertex_level` say for each vertex which node (by position) it is and on
+    which level; for each arc, `tail` and `head` are vertices, `link` is the position of its
+    link or -1 on a ramp or platform, `backward` says that the link is run from its end.
+    """
+
+    vertex_node: np.ndarray
+    vertex_level: np.ndarray
+    tail: np.ndarray
+    head: np.ndarray
+    minutes: np.ndarray
+    km: np.ndarray
+    link: np.ndarray
+    backward: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network:
+    """Places where trips may turn, and the roads and railways between them.
+
+    Parameters
+    ----------
+    nodes
+        Index ``node_id``; columns ``kind, place_id, name_zh, confidence``; points in EPSG:4326.
+    links
+        Index ``link_id``; columns as in `LINK_COLUMNS`; lines in EPSG:4326 for drawing.
+        ``length_km`` is the published or estimated mileage, not the drawn length.
+    name
+        How results call this network.
+    date
+        ``YYYY-MM`` for the network of one day; empty for one that holds all years.
+    """
+
+    nodes: gpd.GeoDataFrame
+    links: gpd.GeoDataFrame
+    name: str = "network"
+    date: str = ""
+
+    def at(self, date: str) -> Network:
+        """Return the network of a day (``YYYY`` or ``YYYY-MM``; a bare year means its end).
+
+        A link without a date is there always when it is open, and never when it is not;
+        a link that is still being built comes in on the date it is expected.
+        """
+        day = end_of(date)
+        opened = self.links["opened"]
+        begun = np.array([not text or end_of(text) <= day for text in opened])
+        ended = np.array([bool(text) and end_of(text) <= day for text in self.links["closed"]])
+        dated = (self.links["status"] == "open") | (opened != "")
+        return self._with_links(self.links[begun & ~ended & dated], date=day)
+
+    def _with_links(self, links: gpd.GeoDataFrame, date: str | None = None) -> Network:
+        used = pd.unique(links[["from_node", "to_node"]].to_numpy().ravel())
+        nodes = self.nodes[self.nodes.index.isin(used)]
+        return Network(nodes, links, self.name, self.date if date is None else date)
+
+    @cached_property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in `nodes` of the first and the last node of each link."""
+        index = self.nodes.index
+        return (
+            index.get_indexer(self.links["from_node"]),
+            index.get_indexer(self.links["to_node"]),
+        )
+
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """Level of each link: `SURFACE`, `EXPRESSWAY` or `RAIL`."""
+        rail = (self.links["mode"] == "rail").to_numpy()
+        fast = (self.links["class"] == "expressway").to_numpy()
+        return np.where(rail, RAIL, np.where(fast, EXPRESSWAY, SURFACE))
+
+    @cached_property
+    def _link_trees(self) -> dict[int, tuple[shapely.STRtree, np.ndarray, float]]:
+        return {}
+
+    def _link_tree(self, level: int) -> tuple[shapely.STRtree, np.ndarray, float]:
+        """Return an index of the road links of a level, their positions, and the squeeze.
+
+        Longitudes are squeezed by the cosine of the mean latitude, so that the nearest in
+        the plane is the nearest on the ground.
+        """
+        if level not in self._link_trees:
+            usable = (self.levels == level) & (self.links["mode"] != "walk").to_numpy()
+            positions = np.flatnonzero(usable)
+            lines = self.links.geometry.to_numpy()[positions]
+            mean = np.mean(shapely.get_coordinates(lines)[:, 1]) if len(lines) else 0.0
+            squeeze = float(np.cos(np.radians(mean)))
+            flat = shapely.transform(lines, lambda xy: xy * [squeeze, 1.0])
+            self._link_trees[level] = shapely.STRtree(flat), positions, squeeze
+        return self._link_trees[level]
+
+    def nearest_link(
+        self, lon: float, lat: float, level: int = SURFACE
+    ) -> tuple[int, float, float] | None:
+        """Return the nearest link of a level: its position, the fraction along it, and km to it.
+
+        None when there is no link of this level. By default ordinary roads: nobody enters an
+        expressway or a railway between its gates.
+        """
+        tree, positions, squeeze = self._link_tree(level)
+        if not len(positions):
+            return None
+        point = shapely.Point(lon * squeeze, lat)
+        found = int(tree.nearest(point))
+        line = tree.geometries[found]
+        fraction = float(line.project(point, normalized=True))
+        foot = line.interpolate(fraction, normalized=True)
+        km = straight_km(lon, lat, foot.x / squeeze, foot.y)
+        return int(positions[found]), fraction, float(km)
+
+    def node_levels(self, level: int) -> np.ndarray:
+        """Return for each node whether a link of this level ends there."""
+        chosen = self.levels == level
+        found = np.zeros(len(self.nodes), dtype=bool)
+        for side in self.ends:
+            found[side[chosen]] = True
+        return found
+
+    def arcs(self, profile: SpeedProfile) -> Arcs:
+        """Return the directed arcs with their minutes and kilometres under a speed profile."""
+        count = len(self.nodes)
+        first, last = self.ends
+        tail = first + self.levels * count
+        head = last + self.levels * count
+        km = self.links["length_km"].to_numpy(dtype=float)
+        kmh = profile.kmh(
+            self.links["class"].to_numpy(), self.links["design_speed_kmh"].to_numpy(dtype=float)
+        )
+        minutes = km / kmh * 60.0
+        position = np.arange(len(self.links))
+        both = ~self.links["oneway"].to_numpy(dtype=bool)
+        changes = self._level_changes(profile)
+        zeros = np.zeros(len(changes[0]))
+        codes = np.concatenate([tail, head[both], changes[0]]), np.concatenate(
+            [head, tail[both], changes[1]]
+        )
+        used, compact = np.unique(np.concatenate(codes), return_inverse=True)
+        return Arcs(
+            vertex_node=used % max(count, 1),
+            vertex_level=used // max(count, 1),
+            tail=compact[: len(codes[0])],
+            head=compact[len(codes[0]) :],
+            minutes=np.concatenate([minutes, minutes[both], changes[2]]),
+            km=np.concatenate([km, km[both], zeros]),
+            link=np.concatenate([position, position[both], zeros.astype(int) - 1]),
+            backward=np.repeat([False, True, False], [len(km), both.sum(), len(zeros)]),
+        )
+
+    def _level_changes(self, profile: SpeedProfile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return tails, heads and minutes of the arcs up to and down from the other levels."""
+        count = len(self.nodes)
+        surface = self.node_levels(SURFACE)
+        tails, heads, minutes = [], [], []
+        times = {
+            EXPRESSWAY: (profile.ramp_minutes, profile.ramp_minutes),
+            RAIL: (profile.wait_minutes, profile.leave_minutes),
+        }
+        for level, (up, down) in times.items():
+            nodes = np.flatnonzero(surface & self.node_levels(level))
+            tails += [nodes, nodes + level * count]
+            heads += [nodes + level * count, nodes]
+            minutes += [np.full(len(nodes), up), np.full(len(nodes), down)]
+        return np.concatenate(tails), np.concatenate(heads), np.concatenate(minutes)
+
+    def to_networkx(self, profile: SpeedProfile) -> nx.MultiDiGraph:
+        """Return the network as a MultiDiGraph with ``minutes`` and ``km`` on each edge.
+
+        Vertices are node ids; the expressway and the rail level of a node are vertices of
+        their own, ``<id>@expressway`` and ``<id>@rail``, joined to it by edges whose
+        ``link_id`` is empty and whose ``minutes`` are the ramp or the platform time.
+        """
+        import networkx as nx
+
+        arcs = self.arcs(profile)
+        ids = self.nodes.index.to_numpy()
+        points = self.nodes.geometry
+        graph = nx.MultiDiGraph(name=self.name, date=self.date, profile=profile.id)
+        names = [
+            f"{ids[node]}{LEVEL_SUFFIX[level]}"
+            for node, level in zip(arcs.vertex_node, arcs.vertex_level, strict=True)
+        ]
+        for name, node in zip(names, arcs.vertex_node, strict=True):
+            graph.add_node(name, node_id=ids[node], x=points.iloc[node].x, y=points.iloc[node].y)
+        links = self.links.index.to_numpy()
+        for row in range(len(arcs.tail)):
+            link = arcs.link[row]
+            graph.add_edge(
+                names[arcs.tail[row]],
+                names[arcs.head[row]],
+                link_id=links[link] if link >= 0 else "",
+                minutes=float(arcs.minutes[row]),
+                km=float(arcs.km[row]),
+            )
+        return graph
+
+    def components(self, mode: str = "road") -> list[list[str]]:
+        """Return the node ids of each connected part of one mode, the largest first."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        chosen = (self.links["mode"] == mode).to_numpy()
+        first, last = (side[chosen] for side in self.ends)
+        size = len(self.nodes)
+        pairs = coo_array((np.ones(len(first)), (first, last)), shape=(size, size))
+        _, labels = connected_components(pairs, directed=False)
+        used = np.unique(np.concatenate([first, last]))
+        groups = pd.Series(self.nodes.index[used]).groupby(labels[used])
+        return sorted((list(group) for _, group in groups), key=len, reverse=True)
+
+    def faults(self, where: str = "") -> list[Fault]:
+        """Return what is wrong with the tables: missing nodes, lengths, classes, positions."""
+        found: list[Fault] = []
+        for link_id, row in self._suspect_links().iterrows():
+            found += _link_faults(f"{where} {link_id}".strip(), row, self.nodes.index)
+        empty = self.nodes.geometry.is_empty | self.nodes.geometry.isna()
+        coordinates = shapely.get_coordinates(self.nodes.geometry[~empty])
+        beyond = np.abs(coordinates[:, 0]) > 180, np.abs(coordinates[:, 1]) > 90
+        wrong = [*self.nodes.index[empty], *self.nodes.index[~empty][beyond[0] | beyond[1]]]
+        found += [
+            Fault(
+                f"{where} {node}".strip(),
+                "节点没有有效坐标;请补上经纬度",
+                "the node has no valid position; give longitude and latitude",
+            )
+            for node in wrong
+        ]
+        return found
+
+    def _suspect_links(self) -> gpd.GeoDataFrame:
+        """Return the links that some quick test finds odd (all tests are repeated singly)."""
+        links = self.links
+        good = (
+            links["mode"].isin(MODES)
+            & links["class"].isin(list(CLASSES))
+            & links["status"].isin(STATUSES)
+            & (links["length_km"] > 0)
+            & np.isfinite(links["length_km"])
+            & ~(links["design_speed_kmh"] <= 0)
+            & ~(links["design_speed_kmh"] > 400)
+            & links["from_node"].isin(self.nodes.index)
+            & links["to_node"].isin(self.nodes.index)
+            & ((links["mode"] == "rail") == links["class"].isin(list(RAIL_CLASSES)))
+            & links["opened"].map(_is_date)
+            & links["closed"].map(_is_date)
+        )
+        return links[~good]
+
+    def write(self, path: str | Path) -> None:
+        """Write layers ``nodes`` and ``links``: GeoPackage (EPSG:4490) or GeoJSON (WGS84)."""
+        path = Path(path)
+        if path.suffix.lower() not in (".gpkg", ".geojson", ".json"):
+            raise InputError.of(
+                path, "请用 .gpkg 或 .geojson 作扩展名", "use .gpkg or .geojson as the suffix"
+            )
+        layers = {"nodes": self.nodes.reset_index(), "links": self.links.reset_index()}
+        with atomic_path(path) as temporary:
+            if path.suffix.lower() == ".gpkg":
+                for layer, frame in layers.items():
+                    # CGCS2000 and WGS84 differ by less than the data's accuracy.
+                    frame.set_crs(4490, allow_override=True).to_file(
+                        temporary, layer=layer, driver="GPKG", VERSION="1.3"
+                    )
+            else:
+                features = [json.loads(frame.to_json())["features"] for frame in layers.values()]
+                content = {"type": "FeatureCollection", "features": [*features[0], *features[1]]}
+                temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _is_date(text: str) -> bool:
+    return not text or bool(_DATE.match(text))
+
+
+def _link_faults(where: str, row: pd.Series, nodes: pd.Index) -> list[Fault]:
+    tests = [
+        (row["mode"] in MODES, f"方式 {row['mode']} 无效", "mode is none of " + ", ".join(MODES)),
+        (
+            row["class"] in CLASSES,
+            f"等级 {row['class']} 无效;可用 {'、'.join(CLASSES)}",
+            "class is none of the known classes",
+        ),
+        (
+            (row["mode"] == "rail") == (row["class"] in RAIL_CLASSES),
+            f"方式 {row['mode']} 与等级 {row['class']} 不符",
+            "mode and class do not go together",
+        ),
+        (row["status"] in STATUSES, f"状态 {row['status']} 无效", "status is none of the known"),
+        (
+            0 < row["length_km"] < np.inf,
+            f"长度 {row['length_km']} 无效;应为正的公里数",
+            "the length must be a positive number of kilometres",
+        ),
+        (
+            pd.isna(row["design_speed_kmh"]) or 0 < row["design_speed_kmh"] <= 400,
+            f"设计速度 {row['design_speed_kmh']} 无效;应在 0 到 400 km/h 之间",
+            "the design speed must lie between 0 and 400 km/h",
+        ),
+    ]
+    for column in ("opened", "closed"):
+        text = row[column]
+        tests.append(
+            (
+                _is_date(text),
+                f"{column} 日期 {text} 无效;应为 YYYY 或 YYYY-MM",
+                f"{column} must be YYYY or YYYY-MM",
+            )
+        )
+    for column in ("from_node", "to_node"):
+        tests.append(
+            (
+                row[column] in nodes,
+                f"{column} 的节点 {row[column]} 不存在;请补节点或改编号",
+                f"the node of {column} is not in the node layer",
+            )
+        )
+    return [Fault(where, zh, en) for good, zh, en in tests if not good]
+
+
+def as_links(frame: pd.DataFrame, geometry: list | np.ndarray | None = None) -> gpd.GeoDataFrame:
+    """Return a table of links with all columns, their types right, empty text where unknown."""
+    frame = frame.copy()
+    for column in _TEXT_COLUMNS:
+        values = frame[column] if column in frame else pd.Series("", frame.index)
+        frame[column] = values.astype(object).where(values.notna(), "").astype(str)
+    for column in ("design_speed_kmh", "length_km"):
+        values = frame[column] if column in frame else pd.Series(np.nan, frame.index)
+        frame[column] = pd.to_numeric(values, errors="coerce")
+    frame["oneway"] = _truth(frame["oneway"] if "oneway" in frame else None, frame.index)
+    frame["status"] = frame["status"].where(frame["status"] != "", "open")
+    lines = frame["geometry"] if geometry is None else geometry
+    columns = [name for name in LINK_COLUMNS if name != "geometry"]
+    return gpd.GeoDataFrame(frame[columns], geometry=list(lines), crs=4326)
+
+
+def _truth(values: pd.Series | None, index: pd.Index) -> pd.Series:
+    if values is None:
+        return pd.Series(False, index)
+    return values.astype(str).str.lower().isin(["yes", "true", "1", "1.0"])
+
+
+def as_nodes(frame: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Return a table of nodes with all columns, from one with ``geometry``."""
+    frame = pd.DataFrame(frame).copy()
+    for column in NODE_COLUMNS[:-1]:
+        values = frame[column] if column in frame else pd.Series("", frame.index)
+        frame[column] = values.astype(object).where(values.notna(), "").astype(str)
+    return gpd.GeoDataFrame(frame[list(NODE_COLUMNS)], geometry="geometry", crs=4326)
+
+
+def nodes_of(gazetteer: places.Gazetteer, place_ids: list[str]) -> gpd.GeoDataFrame:
+    """Return places as nodes; the node id is the place id."""
+    frame = gazetteer.table.loc[place_ids]
+    return as_nodes(frame.assign(place_id=frame.index).rename_axis("node_id"))
+
+
+@cache
+def _read_builtin(folder: Path) -> Network:
+    path = folder / "links.csv"
+    gazetteer = places.builtin()
+    frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+    ends = pd.unique(frame[["from_node", "to_node"]].to_numpy().ravel())
+    missing = [
+        Fault(
+            f"{path} 第{row + 2}行",
+            f"节点 {name} 不在 places.csv 中;请补地点或改编号",
+            "this node is not in places.csv; add the place or mend the id",
+        )
+        for column in ("from_node", "to_node")
+        for row, name in frame[column].items()
+        if name not in gazetteer
+    ]
+    collect(missing)
+    frame = frame.set_index("link_id")
+    frame["length_km"] = pd.to_numeric(frame["length_km"], errors="coerce")
+    lines = drawing.draw_links(frame, gazetteer.table)
+    network = Network(nodes_of(gazetteer, list(ends)), as_links(frame, lines), "builtin")
+    collect(network.faults(path.name))
+    return network
+
+
+def builtin() -> Network:
+    """Return the built-in network of all years, from Xining to Pingliang."""
+    return _read_builtin(data_dir())
+
+
+def read(path: str | Path) -> Network:
+    """Read a network that `Network.write` wrote, or one of the same layers and columns.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, lacks a layer, a column or a CRS, or its tables have faults.
+    """
+    path = Path(path)
+    nodes, links = _read_layers(path)
+    for layer, frame, key in (("nodes", nodes, "node_id"), ("links", links, "link_id")):
+        if key not in frame:
+            raise InputError.of(
+                f"{path} {layer}", f"缺少列 {key}", f"the layer has no column {key}"
+            )
+        if frame.crs is None:
+            raise InputError.of(
+                f"{path} {layer}",
+                "没有坐标系(CRS);请在 QGIS 中“指定图层坐标系”后重存",
+                "no CRS; set the layer's CRS in QGIS and save again",
+            )
+        twice = frame[key][frame[key].duplicated()]
+        if len(twice):
+            raise InputError.of(
+                f"{path} {layer}", f"编号重复:{twice.iloc[0]}", "an id is used twice"
+            )
+    nodes, links = (frame.to_crs(4326) for frame in (nodes, links))
+    if nodes.geometry.isna().any() or nodes.geometry.is_empty.any():
+        bad = nodes["node_id"][nodes.geometry.isna() | nodes.geometry.is_empty].iloc[0]
+        raise InputError.of(f"{path} nodes {bad}", "节点没有坐标", "the node has no position")
+    network = Network(as_nodes(nodes.set_index("node_id")), as_links(links.set_index("link_id")))
+    collect(network.faults(path.name))
+    return Network(network.nodes, network.links, path.stem)
+
+
+def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    if not path.is_file():
+        raise InputError.of(path, "文件不存在", "no such file")
+    try:
+        if path.suffix.lower() in (".geojson", ".json"):
+            whole = gpd.read_file(path)
+            lines = whole.geometry.geom_type.isin(["LineString", "MultiLineString"])
+            return whole[~lines], whole[lines]
+        return gpd.read_file(path, layer="nodes"), gpd.read_file(path, layer="links")
+    except InputError:
+        raise
+    except Exception as error:  # pyogrio raises many kinds
+        raise InputError.of(
+            path,
+            "读不出路网;应是含 nodes 和 links 两个图层的 GeoPackage 或 GeoJSON",
+            f"not a network file with layers nodes and links: {str(error).splitlines()[0]}",
+        ) from None

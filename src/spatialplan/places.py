@@ -1,0 +1,235 @@
+"""The gazetteer: places with names, and finding them by what a planner types."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+
+from spatialplan.errors import InputError, nearest_names
+from spatialplan.files import data_dir, read_text
+
+__all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat"]
+
+SEAT_KINDS = ("prefecture_seat", "county_seat")
+TOWN_KINDS = ("town", "township")
+_COLUMNS = ("place_id", "name_zh", "name_en", "kind", "county", "adcode", "lon", "lat")
+_LONLAT = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*[,,]\s*(-?\d+(?:\.\d+)?)\s*$")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point that a trip may start or end at.
+
+    `place_id` is None for a bare position; `lon` and `lat` are degrees WGS84;
+    `accuracy_m` and `confidence` (H, M, L) say how well the point is known.
+    """
+
+    name_zh: str
+    lon: float
+    lat: float
+    place_id: str | None = None
+    name_en: str = ""
+    kind: str = "position"
+    adcode: int | None = None
+    accuracy_m: float = 0.0
+    confidence: str = "H"
+
+    @property
+    def key(self) -> str:
+        """The place id, or ``lon,lat`` for a bare position."""
+        return self.place_id or self.name_zh
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """Places by id, name and alias.
+
+    Parameters
+    ----------
+    table
+        One row per place, index ``place_id``, geometry points in EPSG:4326; columns as in
+        ``data/raw/places.csv``.
+    """
+
+    table: gpd.GeoDataFrame
+
+    @classmethod
+    def read(cls, path: str | Path) -> Gazetteer:
+        """Read a ``places.csv``.
+
+        Raises
+        ------
+        InputError
+            When columns are missing, ids repeat, or a position is not a number.
+        """
+        from io import StringIO
+
+        frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+        missing = [name for name in _COLUMNS if name not in frame]
+        if missing:
+            raise InputError.of(
+                path, f"缺少列 {'、'.join(missing)}", f"columns missing: {', '.join(missing)}"
+            )
+        for name in ("lon", "lat", "accuracy_m"):
+            frame[name] = _numbers(frame[name], path, name)
+        frame["adcode"] = _numbers(frame["adcode"], path, "adcode").astype("Int64")
+        repeated = frame.index[frame["place_id"].duplicated()]
+        if len(repeated):
+            row = repeated[0]
+            raise InputError.of(
+                f"{path} 第{row + 2}行",
+                f"地点编号 {frame.at[row, 'place_id']} 重复;请改用不同的编号",
+                "place id used twice; give it another",
+            )
+        points = shapely.points(frame["lon"], frame["lat"])
+        return cls(gpd.GeoDataFrame(frame, geometry=points, crs=4326).set_index("place_id"))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        aliases = self.table.get("aliases", pd.Series("", self.table.index))
+        rows = zip(
+            self.table.index, self.table["name_zh"], self.table["name_en"], aliases, strict=True
+        )
+        for place_id, name_zh, name_en, others in rows:
+            names = [place_id, name_zh, name_en.lower(), *others.split(";")]
+            for name in dict.fromkeys(_fold(name) for name in names):
+                if name:
+                    found[name].append(place_id)
+        return dict(found)
+
+    def __getitem__(self, place_id: str) -> Place:
+        """Return the place of an id (`KeyError` when there is none)."""
+        row = self._records[place_id]
+        return Place(
+            name_zh=row["name_zh"],
+            lon=row["lon"],
+            lat=row["lat"],
+            place_id=place_id,
+            name_en=row["name_en"],
+            kind=row["kind"],
+            adcode=None if pd.isna(row["adcode"]) else int(row["adcode"]),
+            accuracy_m=row["accuracy_m"],
+            confidence=row.get("confidence", "L"),
+        )
+
+    @cached_property
+    def _records(self) -> dict[str, dict]:
+        return self.table.drop(columns="geometry").to_dict("index")
+
+    def __contains__(self, place_id: object) -> bool:
+        return place_id in self._records
+
+    def find(self, name: str, where: object = "") -> Place:
+        """Return the place a user means by an id, a Chinese or English name, or ``lon,lat``.
+
+        Raises
+        ------
+        InputError
+            When no place has this name (the three nearest names are given), or two have.
+        """
+        position = parse_lonlat(name)
+        if position:
+            return Place(f"{position[0]:g},{position[1]:g}", *position)
+        ids = [name] if name in self._records else self._by_name.get(_fold(name), [])
+        if len(ids) == 1:
+            return self[ids[0]]
+        if ids:
+            choices = "、".join(f"{i}({self._records[i]['county']})" for i in ids)
+            raise InputError.of(
+                where,
+                f"有 {len(ids)} 个地点叫“{name}”:{choices};请改用编号",
+                "several places have this name; use one of the ids",
+            )
+        near = self._suggestions(name)
+        raise InputError.of(
+            where,
+            f"没有地点“{name}”;相近的有:{'、'.join(near)}",
+            "no such place; the nearest names are given; `spatialplan places` lists all",
+        )
+
+    def _suggestions(self, name: str) -> list[str]:
+        """Return three names: those that share a beginning first, then those most alike."""
+        names = list(self.table["name_zh"])
+        if name.isascii():
+            names = [*self.table["name_en"], *self.table.index]
+        stem = name.rstrip("市县区镇乡")
+        begins = [n for n in names if stem and n.startswith(stem)][:3]
+        return list(dict.fromkeys([*begins, *nearest_names(name, names)]))[:3]
+
+    def search(self, text: str = "") -> gpd.GeoDataFrame:
+        """Return the places whose id, names, aliases or county contain `text`."""
+        if not text:
+            return self.table
+        columns = [c for c in ("name_zh", "name_en", "aliases", "county") if c in self.table]
+        whole = self.table[columns].astype(str).agg("\n".join, axis=1) + "\n" + self.table.index
+        return self.table[whole.str.contains(text, case=False, regex=False)]
+
+    def seats(self, adcodes: list[int] | None = None) -> list[str]:
+        """Return the ids of the seats of the counties given (default: of all)."""
+        return self._of_kinds(SEAT_KINDS, adcodes)
+
+    def towns(self, adcodes: list[int] | None = None) -> list[str]:
+        """Return the ids of seats, towns and townships of the counties given."""
+        return self._of_kinds((*SEAT_KINDS, *TOWN_KINDS), adcodes)
+
+    def _of_kinds(self, kinds: tuple[str, ...], adcodes: list[int] | None) -> list[str]:
+        chosen = self.table["kind"].isin(kinds)
+        if adcodes is not None:
+            chosen &= self.table["adcode"].isin(adcodes)
+        return list(self.table.index[chosen])
+
+
+def parse_lonlat(text: str) -> tuple[float, float] | None:
+    """Return (lon, lat) of ``103.2,35.6``, or None when the text is no position.
+
+    Raises
+    ------
+    InputError
+        When the numbers are no position on Earth, or look swapped.
+    """
+    match = _LONLAT.match(text)
+    if not match:
+        return None
+    lon, lat = float(match[1]), float(match[2])
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        hint = ";经度在前、纬度在后" if -90 <= lon <= 90 and -180 <= lat <= 180 else ""
+        raise InputError.of(
+            "",
+            f"“{text}”不是经纬度{hint}",
+            "not a position; longitude comes first, then latitude, in degrees",
+        )
+    return lon, lat
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"\s+", " ", str(name)).strip().lower()
+
+
+def _numbers(column: pd.Series, path: object, name: str) -> pd.Series:
+    values = pd.to_numeric(column.where(column != ""), errors="coerce")
+    bad = column.index[(column != "") & values.isna()]
+    if len(bad):
+        raise InputError.of(
+            f"{path} 第{bad[0] + 2}行",
+            f"{name} 不是数字:{column[bad[0]]}",
+            f"{name} is not a number",
+        )
+    return values
+
+
+@cache
+def _read(folder: Path) -> Gazetteer:
+    return Gazetteer.read(folder / "places.csv")
+
+
+def builtin() -> Gazetteer:
+    """Return the built-in gazetteer (WGS84 points)."""
+    return _read(data_dir())

@@ -1,0 +1,203 @@
+"""Scenarios: a network date, the projects that are there by then, and further edits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from spatialplan import edits as editing
+from spatialplan import network as networks
+from spatialplan import plan as plans
+from spatialplan.edits import Edit
+from spatialplan.errors import InputError, nearest_names
+from spatialplan.files import data_dir, load_yaml
+from spatialplan.network import Network, end_of
+from spatialplan.plan import Plan, Project
+
+__all__ = ["Scenario", "builtin", "default", "network_of", "projects_of", "register", "scenarios"]
+
+ROLES = ("base", "open", "promised", "expected", "vision")
+SCHEDULES = ("as_built", "as_planned")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Which network to look at.
+
+    `projects` lists project keys, or is None when `all_open_by` chooses them: by the date
+    that evidence gives (``as_built``) or by the year that the documents promise
+    (``as_planned``). `network_date` is the day of the network under the projects.
+    """
+
+    id: str
+    title_zh: str
+    title_en: str
+    area: str
+    role: str
+    plans: tuple[str, ...]
+    network_date: str
+    schedule: str = "as_built"
+    all_open_by: str = ""
+    projects: tuple[str, ...] | None = None
+    note_zh: str = ""
+    note_en: str = ""
+
+
+@cache
+def _read(folder: Path) -> tuple[Scenario, ...]:
+    path = folder / "scenarios.yaml"
+    return tuple(_scenario(entry, path) for entry in load_yaml(path))
+
+
+def _scenario(entry: dict, path: Path) -> Scenario:
+    where = f"{path} {entry.get('id', '')}"
+    for key, allowed in (("role", ROLES), ("schedule", SCHEDULES)):
+        if entry.get(key, allowed[0]) not in allowed:
+            raise InputError.of(
+                where, f"{key} 应是 {'、'.join(allowed)}", f"{key} is none of the known values"
+            )
+    chosen = entry.get("projects")
+    return Scenario(
+        id=entry["id"],
+        title_zh=entry["title_zh"],
+        title_en=entry["title_en"],
+        area=entry["area"],
+        role=entry.get("role", "base"),
+        plans=tuple(entry["plans"]),
+        network_date=str(entry["network_date"]),
+        schedule=entry.get("schedule", "as_built"),
+        all_open_by=str(entry.get("all_open_by") or ""),
+        projects=None if chosen is None else tuple(chosen),
+        note_zh=entry.get("note_zh") or "",
+        note_en=entry.get("note_en") or "",
+    )
+
+
+def scenarios() -> tuple[Scenario, ...]:
+    """Return the built-in scenarios, in the order of their file."""
+    return _read(data_dir())
+
+
+def builtin(scenario_id: str) -> Scenario:
+    """Return a built-in scenario.
+
+    Raises
+    ------
+    InputError
+        When there is none of this id; the nearest are named.
+    """
+    found = {scenario.id: scenario for scenario in scenarios()}
+    if scenario_id not in found:
+        near = "、".join(nearest_names(scenario_id, found))
+        raise InputError.of(
+            "--scenario",
+            f"没有情景“{scenario_id}”;相近的有:{near}",
+            "no such scenario; `spatialplan scenarios` lists all",
+        )
+    return found[scenario_id]
+
+
+def default(plan_ids: Iterable[str]) -> Scenario:
+    """Return the latest open network of the area of the plans."""
+    wanted = set(plan_ids)
+    found = [s for s in scenarios() if s.role == "open" and wanted & set(s.plans)]
+    if not found:
+        raise InputError.of(
+            "--scenario", "这些规划没有现状情景;请用 --scenario 指定", "no open network; name one"
+        )
+    return max(found, key=lambda scenario: end_of(scenario.network_date))
+
+
+def projects_of(scenario: Scenario) -> list[Project]:
+    """Return the projects of a scenario, each once, in the order of the plans.
+
+    With `all_open_by` the projects of every built-in plan count, for a road of a
+    neighbouring plan carries traffic too; with ``as_planned`` the neighbours' projects come
+    in by the evidence.
+    """
+    if scenario.projects is not None:
+        return _named(scenario)
+    day = end_of(scenario.all_open_by) if scenario.all_open_by else ""
+    found: dict[str, Project] = {}
+    for plan in _plans():
+        promised = scenario.schedule == "as_planned" and plan.id in scenario.plans
+        for project in plan.projects:
+            date = _promised(project, plan) if promised else project.opened or project.expected
+            if date and day and end_of(date) <= day:
+                found.setdefault(project.key, project)
+    return list(found.values())
+
+
+def _named(scenario: Scenario) -> list[Project]:
+    known = {f"{plan.id}/{project.id}": project for plan in _plans() for project in plan.projects}
+    unknown = [key for key in scenario.projects or () if key not in known]
+    if unknown:
+        raise InputError.of(
+            scenario.id,
+            f"没有项目 {'、'.join(unknown)};相近的有:{'、'.join(nearest_names(unknown[0], known))}",
+            "no such project",
+        )
+    return list({known[key].key: known[key] for key in scenario.projects or ()}.values())
+
+
+def _promised(project: Project, plan: Plan) -> str:
+    """Return the year a document promises; what is open already is open on any schedule."""
+    dates = [str(project.promised or plan.horizon)]
+    if project.opened:
+        dates.append(project.opened)
+    return min(dates, key=end_of)
+
+
+def _plans() -> list[Plan]:
+    return [plans.builtin(plan_id) for plan_id in plans.plan_ids()]
+
+
+@cache
+def _network(folder: Path, scenario: Scenario) -> Network:
+    network = networks.builtin().at(scenario.network_date)
+    for project in projects_of(scenario):
+        network = editing.apply(network, project_edits(project)).network
+    return Network(network.nodes, network.links, scenario.id, network.date)
+
+
+def project_edits(project: Project) -> list[Edit]:
+    """Return the edits of a project; its links carry its key and its dates."""
+    stamped = [
+        {
+            "project": project.key,
+            "opened": project.opened or project.expected,
+            "status": project.status,
+            **entry,
+        }
+        if entry.get("action") == "add"
+        else dict(entry)
+        for entry in project.edits
+    ]
+    return editing.parse(stamped, project.key)
+
+
+def network_of(scenario: Scenario, further: Sequence[Edit] = ()) -> Network:
+    """Return the network of a scenario, with further edits on top.
+
+    Raises
+    ------
+    InputError
+        With every fault of the edits; nothing is applied then.
+    """
+    network = _network(data_dir(), scenario)
+    return editing.apply(network, further).network if further else network
+
+
+def register() -> Network:
+    """Return every link known, of all years, with the links of all projects added."""
+    network = networks.builtin()
+    seen: set[str] = set()
+    for plan in _plans():
+        for project in plan.projects:
+            if project.key not in seen:
+                seen.add(project.key)
+                added = [edit for edit in project_edits(project) if edit.action == "add"]
+                network = editing.apply(network, added).network if added else network
+    return Network(network.nodes, network.links, "register")
