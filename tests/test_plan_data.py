@@ -46,7 +46,7 @@ PLANS: dict[str, dict[str, Any]] = {pid: _load(f"plans/{pid}.yaml") for pid in P
 TEXTS = {pid: (RAW / "plans" / "texts" / f"{pid}.txt").read_text("utf-8") for pid in PLAN_IDS}
 PLACES = {row["place_id"]: row for row in _table("places.csv")}
 LINKS = {row["link_id"]: row for row in _table("links.csv")}
-SPEEDS = {profile["id"]: profile for profile in _load("speeds.yaml")}
+SPEEDS = {profile["id"]: profile for profile in _load("speeds.yaml")["profiles"]}
 OWN_PROJECTS = {
     f"{pid}/{project['id']}": project
     for pid, plan in PLANS.items()
@@ -282,7 +282,8 @@ def test_modifying_edits_fit_the_network() -> None:
             assert {k: str(v) for k, v in edit["expect"].items()} == {
                 k: link[k] for k in edit["expect"]
             }, name
-            assert edit["inferred"] is True
+            assert edit["set"]["confidence"] == "L"
+            assert "inferred" in edit["note"]
     assert seen == 7
 
 
