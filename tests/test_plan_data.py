@@ -6,6 +6,7 @@ Nothing of the package is imported: a fault here is a fault of the data, not of 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ METRIC_KEYS = {
 
 def _table(name: str) -> list[dict[str, str]]:
     with (RAW / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    # a stray comma would shift the columns
+    assert all(None not in row and None not in row.values() for row in rows), name
+    return rows
 
 
 def _load(name: str) -> Any:
@@ -264,6 +268,27 @@ def test_added_link(name: str, edit: dict[str, Any]) -> None:
     if edit["length_basis"] == "estimate":
         assert edit["confidence"] != "H"
     assert edit["link_id"] not in LINKS, f"{name} adds a link that the network already has"
+
+
+def _straight_km(start: str, end: str) -> float:
+    """Return the great-circle distance between two places, km (haversine, mean radius)."""
+    x1, y1, x2, y2 = (
+        math.radians(float(PLACES[place][axis]))
+        for place in (start, end)
+        for axis in ("lon", "lat")
+    )
+    half = math.sin((y2 - y1) / 2) ** 2
+    half += math.cos(y1) * math.cos(y2) * math.sin((x2 - x1) / 2) ** 2
+    return 2 * 6371.0 * math.asin(math.sqrt(half))
+
+
+def test_no_added_link_is_shorter_than_the_straight_line() -> None:
+    short = [
+        edit["link_id"]
+        for _, edit in ADDED
+        if edit["length_km"] < 0.995 * _straight_km(edit["from"], edit["to"])
+    ]
+    assert short == []
 
 
 def test_added_link_ids_are_unique() -> None:
