@@ -20,7 +20,6 @@ from spatialplan.files import data_dir, read_text
 
 __all__ = ["draw_links", "read_valleys"]
 
-EARTH_RADIUS_KM = 6371.0088
 STEPS = 32
 """Pieces that a line is made of before those that bend nothing are dropped."""
 
@@ -48,7 +47,11 @@ _SMOOTHINGS = (0.6, 1.5, 3.0)
 _SIDE_KM = {"expressway": 0.5, "class1": -0.35, "hsr": -0.7, "rail160": 0.25, "rail120": 0.25}
 
 _SPACING_KM = 0.5
-_KM_PER_DEGREE = np.pi * EARTH_RADIUS_KM / 180.0
+_KM_PER_DEGREE = 111.2
+
+# WGS84: equatorial radius in km and the square of the eccentricity.
+_RADIUS_KM = 6378.137
+_ECCENTRICITY2 = 6.69437999014e-3
 
 
 def draw_links(
@@ -378,7 +381,7 @@ def _within_mileage(
     chords: np.ndarray, deviation: np.ndarray, mileage: np.ndarray, plane: _Plane
 ) -> np.ndarray:
     """Return lon/lat of the lines, each bent as far as its mileage (km) allows."""
-    limit = np.nan_to_num(mileage, nan=0.0) * 0.998
+    limit = np.nan_to_num(mileage, nan=0.0) * 0.9995
     low, high = np.zeros(len(chords)), np.ones(len(chords))
     whole = _lengths(plane.back(chords + deviation)) <= limit
     low[whole] = 1.0
@@ -393,14 +396,17 @@ def _within_mileage(
 
 
 def _lengths(lonlat: np.ndarray) -> np.ndarray:
-    """Return lengths (km) of lines on the sphere, shape (links, points, 2) in degrees.
+    """Return lengths (km) of lines on the WGS84 ellipsoid, shape (links, points, 2) in degrees.
 
-    The chord of a piece stands for its arc; over the few kilometres of a piece the two differ
-    by less than a millionth.
+    Each piece is measured with the radii of curvature at its middle; over the few kilometres
+    of a piece that differs from the geodesic by less than a millionth.
     """
     lon, lat = np.radians(lonlat[..., 0]), np.radians(lonlat[..., 1])
-    middle = np.cos((lat[:, 1:] + lat[:, :-1]) / 2.0)
-    return EARTH_RADIUS_KM * np.hypot(np.diff(lat), np.diff(lon) * middle).sum(axis=1)
+    middle = (lat[:, 1:] + lat[:, :-1]) / 2.0
+    curve = 1.0 - _ECCENTRICITY2 * np.sin(middle) ** 2
+    north = (1.0 - _ECCENTRICITY2) / curve * np.diff(lat)
+    east = np.cos(middle) * np.diff(lon)
+    return _RADIUS_KM * (np.hypot(north, east) / np.sqrt(curve)).sum(axis=1)
 
 
 def _as_lines(lonlat: np.ndarray) -> list[shapely.LineString]:
