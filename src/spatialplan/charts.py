@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TIME_METRICS", "travel_matrix_chart", "verdict_chart"]
 
 TIME_METRICS = ("travel_time", "all_pairs_time", "time_to_interchange")
-_NAMES = {
-    "met": ("达到", "met"),
-    "not_met": ("未达到", "not met"),
-    "impossible": ("不可能", "impossible"),
-    "unknown": ("无法判定", "unknown"),
-}
+_EVIDENCE = {"published": "", "mixed": "部分估计", "estimated": "估计,仅供参考"}
 _HEAT = LinearSegmentedColormap.from_list(
     "minutes", ["#e6f4ea", "#fdf3d0", "#f5c9a6", "#d9765a", "#a03a2c"]
 )
@@ -111,6 +106,8 @@ def _time_axis(axes: Axes, scale: _Scale, top: float, low: float) -> None:
 def _verdict_row(
     axes: Axes, verdict: Verdict, scale: _Scale, y: float, high: float, number: int
 ) -> None:
+    from spatialplan.targets import VERDICT_NAMES
+
     colour = VERDICT[verdict.verdict]
     if number % 2 == 0:
         axes.add_patch(Rectangle((12, y - high / 2), 906, high, color="#f6f6f3", zorder=0))
@@ -126,9 +123,11 @@ def _verdict_row(
     )
     axes.add_line(Line2D([limit, limit], [y - 10, y + 10], color=INK, linewidth=2.2, zorder=4))
     worst = _dots(axes, verdict, scale, y, colour)
-    zh, en = _NAMES[verdict.verdict]
+    zh, en = VERDICT_NAMES[verdict.verdict]
     draw_text(axes, scale.right + 14, y + 6, zh, 10, colour, bold=True)
-    draw_text(axes, scale.right + 17 + text_width(zh, 10), y + 5.5, en, 7.5, colour)
+    basis = _EVIDENCE.get(verdict.evidence, "")
+    words = f"{en} · {basis}" if basis else en
+    draw_text(axes, scale.right + 17 + text_width(zh, 10), y + 5.5, words, 7.5, colour)
     value = _finite(verdict.value)
     words = f"{value:.0f}分钟,限{target.threshold:g}" if value is not None else "没有值"
     draw_text(axes, scale.right + 14, y - 7, f"{words}{worst}", 7.6, GREY)
@@ -239,7 +238,9 @@ def _cell(
             Rectangle((x + 3, y + 3), wide - 6, high - 6, fill=False, edgecolor="#7f1d1d", lw=1.8,
                       zorder=3)
         )
-    text = "—" if same else f"{value:.0f}" if known else "不通"
+    # 60.3 against a limit of 60 must not read as 60.
+    close = over and round(value) <= threshold
+    text = "—" if same else "不通" if not known else f"{value:.1f}" if close else f"{value:.0f}"
     colour = "white" if shade > 0.72 and not same else INK
     axes.text(x + wide / 2, y + high / 2, text, fontproperties=font(10.5), color=colour,
               ha="center", va="center", zorder=4)

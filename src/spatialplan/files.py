@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from spatialplan.errors import InputError
 
-__all__ = ["atomic_path", "data_dir", "load_yaml", "read_text"]
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+__all__ = ["atomic_path", "data_dir", "load_yaml", "read_text", "write_layers"]
 
 
 def data_dir() -> Path:
@@ -84,7 +88,7 @@ def load_yaml(path: str | Path) -> Any:
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(read_text(path), Loader=loader)  # noqa: S506 - a safe loader
+        return yaml.load(read_text(path), Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path} 第{mark.line + 1}行第{mark.column + 1}列" if mark else str(path)
@@ -122,3 +126,34 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_layers(path: str | Path, layers: dict[str, gpd.GeoDataFrame]) -> None:
+    """Write layers (EPSG:4326) to a GeoPackage, labelled EPSG:4490, or to one GeoJSON (WGS84).
+
+    Raises
+    ------
+    InputError
+        When the suffix is neither ``.gpkg`` nor ``.geojson``, or the place cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".gpkg", ".geojson", ".json"):
+        raise InputError.of(
+            path, "请用 .gpkg 或 .geojson 作扩展名", "use .gpkg or .geojson as the suffix"
+        )
+    with atomic_path(path) as temporary:
+        if suffix == ".gpkg":
+            for name, frame in layers.items():
+                # CGCS2000 and WGS84 differ by less than the accuracy of the data. Version 1.3
+                # spares older QGIS a warning.
+                labelled = frame.set_crs(4490, allow_override=True)
+                labelled.to_file(temporary, layer=name, driver="GPKG", VERSION="1.3")
+            return
+        features = [
+            feature
+            for frame in layers.values()
+            for feature in json.loads(frame.to_json(drop_id=True))["features"]
+        ]
+        content = {"type": "FeatureCollection", "features": features}
+        temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

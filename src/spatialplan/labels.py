@@ -22,6 +22,7 @@ from spatialplan.fonts import text_height, text_width
 
 __all__ = ["Candidate", "Label", "Placement", "along", "around", "inside", "place"]
 
+SOFT_COST = 0.3  # for each point of a road that runs under a label
 _SIDES = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
 
 
@@ -224,9 +225,7 @@ def _soft_cost(box: Polygon, soft: shapely.STRtree | None) -> float:
     if soft is None:
         return 0.0
     near = soft.geometries[soft.query(box, predicate="intersects")]
-    crossed = shapely.intersection(near, box)
-    # An area counts by its side: points of length and of area must not be mixed.
-    return float((shapely.length(crossed)).sum()) * 0.12
+    return float(shapely.length(shapely.intersection(near, box)).sum()) * SOFT_COST
 
 
 def _leader(candidate: Candidate, box: Polygon) -> LineString | None:

@@ -27,7 +27,7 @@ HULL_MARGIN = 1700.0
 POLE_RADIUS = 3600.0
 WING_RADIUS = 9000.0
 CLUSTER_RADIUS = 3200.0
-CLUSTER_GAP = 18000.0  # members of a cluster farther apart than this are drawn apart
+CLUSTER_GAP = 25000.0  # members of a cluster farther apart than this are drawn apart
 HALF_WIDTH = {"belt": 3600.0, "corridor": 2000.0}
 TAPER = 0.45  # width at the ends of a band, as a share of the width in its middle
 STEP = 700.0  # distance of points along a smoothed line
@@ -110,10 +110,11 @@ def layout(plan: Plan, gazetteer: Gazetteer | None = None) -> gpd.GeoDataFrame:
     -------
     GeoDataFrame
         Index ``element``; columns ``plan, structure, kind, name_zh, name_en, inferred,
-        spine_inferred, rank, note, spine, geometry`` in EPSG:4326. Polygons for cores, poles,
+        spine_inferred, rank, note, spine, rays, geometry`` in EPSG:4326. Polygons for cores, poles,
         belts, corridors, wings and clusters; lines for axes and rings; points for nodes.
-        ``spine`` is the smoothed middle line of a band (None for others). An element
-        without any place has an empty geometry.
+        ``spine`` is the smoothed middle line of a band (None for others), ``rays`` are the
+        lines towards far points (None without). An element without any place has an empty
+        geometry.
     """
     gazetteer = gazetteer or places.builtin()
     crs = plan_crs(plan, gazetteer)
@@ -128,6 +129,9 @@ def layout(plan: Plan, gazetteer: Gazetteer | None = None) -> gpd.GeoDataFrame:
     frame["rank"] = pd.array([element.rank for element in plan.elements], dtype="Int64")
     frame["note"] = [element.note for element in plan.elements]
     frame["spine"] = gpd.GeoSeries(spines, frame.index, crs=crs).to_crs(4326)
+    rays = [shapely.MultiLineString(_rays(element, here)) for element in plan.elements]
+    rays = [lines if not lines.is_empty else None for lines in rays]
+    frame["rays"] = gpd.GeoSeries(rays, frame.index, crs=crs).to_crs(4326)
     geometry = gpd.GeoSeries(shapes, frame.index, crs=crs).to_crs(4326)
     return gpd.GeoDataFrame(frame, geometry=geometry)
 
@@ -227,7 +231,7 @@ def _band(line: shapely.LineString, half_width: float) -> shapely.Geometry:
     if len(points) < 2:
         return shapely.Polygon()
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    share = np.sin(np.pi * along / along[-1]) ** 0.6
+    share = np.sin(np.pi * along / along[-1]).clip(0.0) ** 0.6
     radii = half_width * (TAPER + (1 - TAPER) * share)
     discs = shapely.buffer(shapely.points(points), radii, quad_segs=6)
     pairs = shapely.geometrycollections(np.column_stack([discs[:-1], discs[1:]]))
@@ -248,7 +252,8 @@ def _band_spine(element: Element, here: _Ground) -> shapely.LineString | None:
     """Return the middle line of a band: through its spine, else through its members."""
     if element.kind not in (*HALF_WIDTH, "axis"):
         return None
-    line = smooth_line(here.points(_line_ids(element)))
+    star = element.kind == "axis" and element.toward and not element.spine
+    line = smooth_line(here.points(() if star else _line_ids(element)))
     return None if line.is_empty else line
 
 
@@ -301,34 +306,46 @@ def _draw_nodes(element: Element, here: _Ground) -> shapely.Geometry:
 
 
 def _draw_axis(element: Element, here: _Ground) -> shapely.Geometry:
-    """Return the line of an axis, and one towards each far point."""
+    """Return the line of an axis, or the directions that go out from its first member."""
     line = _band_spine(element, here)
     lines = [] if line is None else [line]
-    if element.toward:
-        ids = _line_ids(element)
-        start = here.points(ids).mean(axis=0) if ids else here.heart
-        far = here.metres(
-            [float(point["lon"]) for point in element.toward],
-            [float(point["lat"]) for point in element.toward],
-        )
+    if line is None and element.toward:
+        points = here.points(element.members)
         window = here.outline.buffer(REACH)
-        lines += [_clipped(start, end, window) for end in far]
-    return shapely.MultiLineString([line for line in lines if not line.is_empty])
+        lines = [_ray(points[0], end, window) for end in points[1:]]
+    return shapely.MultiLineString([*lines, *_rays(element, here)])
 
 
-def _clipped(start: np.ndarray, end: np.ndarray, window: shapely.Geometry) -> shapely.LineString:
-    """Return the line from start to end, no farther than the window's edge."""
-    inside = shapely.LineString([start, end]).intersection(window)
-    if inside.geom_type == "LineString":
-        return inside
-    parts = [part for part in shapely.get_parts(inside) if part.length > 0]
-    return parts[0] if parts else shapely.LineString([start, end])
+def _rays(element: Element, here: _Ground) -> list[shapely.LineString]:
+    """Return a line towards each far point, from the end of the spine or the first member."""
+    if not element.toward:
+        return []
+    ids = element.spine[-1:] or element.members[:1]
+    start = here.points(ids)[0] if ids else here.heart
+    far = here.metres(
+        [float(point["lon"]) for point in element.toward],
+        [float(point["lat"]) for point in element.toward],
+    )
+    window = here.outline.buffer(REACH)
+    return [_ray(start, end, window) for end in far]
+
+
+def _ray(start: np.ndarray, end: np.ndarray, window: shapely.Geometry) -> shapely.LineString:
+    """Return the line from start towards end: to the window's edge, `REACH` at the least."""
+    whole = shapely.LineString([start, end])
+    inside = whole.intersection(window).length
+    length = min(max(inside, REACH), whole.length)
+    return shapely.LineString([start, whole.interpolate(length)])
 
 
 def _draw_ring(element: Element, here: _Ground) -> shapely.Geometry:
     points = here.points(_line_ids(element))
     if len(points) < 3:
         return smooth_line(points)
+    if not element.spine:
+        # Members come in no order along the ring: take them as they lie around their middle.
+        away = points - points.mean(axis=0)
+        points = points[np.argsort(np.arctan2(away[:, 1], away[:, 0]), kind="stable")]
     # The spline is drawn through three more points, so that the seam is as smooth as the rest.
     wrapped = np.vstack([points[-2:], points, points[:3]])
     line = shapely.get_coordinates(smooth_line(wrapped))

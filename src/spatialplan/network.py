@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -17,7 +16,7 @@ import shapely
 
 from spatialplan import drawing, places
 from spatialplan.errors import Fault, InputError, collect
-from spatialplan.files import atomic_path, data_dir, read_text
+from spatialplan.files import data_dir, read_text, write_layers
 from spatialplan.geodesy import straight_km
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
 
@@ -201,8 +200,9 @@ class Network:
         both = ~self.links["oneway"].to_numpy(dtype=bool)
         changes = self._level_changes(profile)
         zeros = np.zeros(len(changes[0]))
-        codes = np.concatenate([tail, head[both], changes[0]]), np.concatenate(
-            [head, tail[both], changes[1]]
+        codes = (
+            np.concatenate([tail, head[both], changes[0]]),
+            np.concatenate([head, tail[both], changes[1]]),
         )
         used, compact = np.unique(np.concatenate(codes), return_inverse=True)
         return Arcs(
@@ -317,23 +317,8 @@ class Network:
 
     def write(self, path: str | Path) -> None:
         """Write layers ``nodes`` and ``links``: GeoPackage (EPSG:4490) or GeoJSON (WGS84)."""
-        path = Path(path)
-        if path.suffix.lower() not in (".gpkg", ".geojson", ".json"):
-            raise InputError.of(
-                path, "请用 .gpkg 或 .geojson 作扩展名", "use .gpkg or .geojson as the suffix"
-            )
         layers = {"nodes": self.nodes.reset_index(), "links": self.links.reset_index()}
-        with atomic_path(path) as temporary:
-            if path.suffix.lower() == ".gpkg":
-                for layer, frame in layers.items():
-                    # CGCS2000 and WGS84 differ by less than the data's accuracy.
-                    frame.set_crs(4490, allow_override=True).to_file(
-                        temporary, layer=layer, driver="GPKG", VERSION="1.3"
-                    )
-            else:
-                features = [json.loads(frame.to_json())["features"] for frame in layers.values()]
-                content = {"type": "FeatureCollection", "features": [*features[0], *features[1]]}
-                temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        write_layers(path, layers)
 
 
 def _is_date(text: str) -> bool:

@@ -6,16 +6,17 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache, cached_property
+from io import StringIO
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
 import shapely
 
-from spatialplan.errors import InputError, nearest_names
+from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import data_dir, read_text
 
-__all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat"]
+__all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat", "read_set"]
 
 SEAT_KINDS = ("prefecture_seat", "county_seat")
 TOWN_KINDS = ("town", "township")
@@ -69,8 +70,6 @@ class Gazetteer:
         InputError
             When columns are missing, ids repeat, or a position is not a number.
         """
-        from io import StringIO
-
         frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
         missing = [name for name in _COLUMNS if name not in frame]
         if missing:
@@ -148,14 +147,14 @@ class Gazetteer:
                 f"有 {len(ids)} 个地点叫“{name}”:{choices};请改用编号",
                 "several places have this name; use one of the ids",
             )
-        near = self._suggestions(name)
+        near = self.suggestions(name)
         raise InputError.of(
             where,
             f"没有地点“{name}”;相近的有:{'、'.join(near)}",
             "no such place; the nearest names are given; `spatialplan places` lists all",
         )
 
-    def _suggestions(self, name: str) -> list[str]:
+    def suggestions(self, name: str) -> list[str]:
         """Return three names: those that share a beginning first, then those most alike."""
         names = list(self.table["name_zh"])
         if name.isascii():
@@ -233,3 +232,108 @@ def _read(folder: Path) -> Gazetteer:
 def builtin() -> Gazetteer:
     """Return the built-in gazetteer (WGS84 points)."""
     return _read(data_dir())
+
+
+def read_set(text: str, where: object = "") -> list[Place]:
+    """Return the places that a user lists: names, ids, ``lon,lat``, a set, or a file of points.
+
+    Parameters
+    ----------
+    text
+        Parted by commas (``临夏市,康乐县,103.2,35.6``); ``all-seats``, ``all-towns``; or the
+        path of a CSV (columns ``lon, lat`` and perhaps ``name``) or of a vector file of points.
+
+    Raises
+    ------
+    InputError
+        With one fault for each name that is not found, or when the file has faults.
+    """
+    gazetteer = builtin()
+    if text in ("all-seats", "all-towns"):
+        ids = gazetteer.seats() if text == "all-seats" else gazetteer.towns()
+        return [gazetteer[place_id] for place_id in ids]
+    if Path(text).suffix.lower() in (".csv", ".geojson", ".json", ".gpkg", ".shp"):
+        return _read_points(Path(text))
+    found, faults = [], []
+    for name in _names(text):
+        try:
+            found.append(gazetteer.find(name, where))
+        except InputError as error:
+            faults += error.faults
+    collect(faults)
+    if not found:
+        raise InputError.of(where, "没有写地点", "no place is given")
+    return found
+
+
+def _names(text: str) -> list[str]:
+    """Return the names of a list; two numbers in a row are one position."""
+    parts = [part.strip() for part in re.split("[,,、;;]", text) if part.strip()]
+    names: list[str] = []
+    while parts:
+        pair = f"{parts[0]},{parts[1]}" if len(parts) > 1 else ""
+        if pair and _LONLAT.match(pair):
+            names.append(pair)
+            parts = parts[2:]
+        else:
+            names.append(parts.pop(0))
+    return names
+
+
+def _read_points(path: Path) -> list[Place]:
+    if not path.is_file():
+        raise InputError.of(path, "文件不存在", "no such file")
+    if path.suffix.lower() == ".csv":
+        frame = _read_point_csv(path)
+    else:
+        frame = _read_point_layer(path)
+    bad = ~(frame["lon"].between(-180, 180) & frame["lat"].between(-90, 90))
+    collect(
+        Fault(
+            f"{path} 第{row + 2}行",
+            f"经纬度无效:{frame.at[row, 'lon']}, {frame.at[row, 'lat']}",
+            "not a position in degrees",
+        )
+        for row in frame.index[bad]
+    )
+    if frame.empty:
+        raise InputError.of(path, "文件里没有点", "no points in the file")
+    return [
+        Place(str(name) or f"{lon:g},{lat:g}", float(lon), float(lat))
+        for name, lon, lat in zip(frame["name"], frame["lon"], frame["lat"], strict=True)
+    ]
+
+
+def _read_point_csv(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+    missing = [name for name in ("lon", "lat") if name not in frame]
+    if missing:
+        raise InputError.of(
+            path, f"缺少列 {'、'.join(missing)}", "the columns lon and lat are needed"
+        )
+    for name in ("lon", "lat"):
+        frame[name] = _numbers(frame[name], path, name)
+    names = next((frame[n] for n in ("name", "name_zh", "名称") if n in frame), None)
+    return frame[["lon", "lat"]].assign(name="" if names is None else names)
+
+
+def _read_point_layer(path: Path) -> pd.DataFrame:
+    try:
+        layer = gpd.read_file(path)
+    except Exception as error:  # pyogrio raises many kinds
+        raise InputError.of(
+            path, "读不出点图层", f"cannot be read: {str(error).splitlines()[0]}"
+        ) from None
+    if layer.crs is None:
+        raise InputError.of(path, "没有坐标系(CRS);请在 QGIS 中指定", "no CRS; set it in QGIS")
+    if not (layer.geometry.geom_type == "Point").all():
+        raise InputError.of(path, "图层应全是点", "every feature must be a point")
+    layer = layer.to_crs(4326)
+    names = next((layer[n] for n in ("name", "name_zh", "名称") if n in layer), None)
+    return pd.DataFrame(
+        {
+            "lon": layer.geometry.x,
+            "lat": layer.geometry.y,
+            "name": "" if names is None else names.astype(str),
+        }
+    )

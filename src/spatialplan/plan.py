@@ -226,10 +226,8 @@ def _element_faults(entry: dict, spot: str, gazetteer: Gazetteer) -> Iterator[Fa
     for key in ("members", "spine"):
         for name in entry.get(key) or []:
             if name not in gazetteer:
-                near = "、".join(gazetteer._suggestions(name))
-                yield Fault(
-                    spot, f"{key} 中没有地点“{name}”;相近的有:{near}", "no such place id"
-                )
+                near = "、".join(gazetteer.suggestions(name))
+                yield Fault(spot, f"{key} 中没有地点“{name}”;相近的有:{near}", "no such place id")
 
 
 def _plan(content: dict) -> Plan:
@@ -277,9 +275,19 @@ def _element(entry: dict, plan_id: str) -> Element:
     )
 
 
-_TARGET_KEYS = (
-    "id title_zh title_en metric threshold unit year mode reading_zh reading_en cite".split()
-)
+_TARGET_KEYS = [
+    "id",
+    "title_zh",
+    "title_en",
+    "metric",
+    "threshold",
+    "unit",
+    "year",
+    "mode",
+    "reading_zh",
+    "reading_en",
+    "cite",
+]
 
 
 def _target(entry: dict, plan_id: str) -> Target:

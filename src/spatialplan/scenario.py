@@ -156,9 +156,9 @@ def _plans() -> list[Plan]:
 
 @cache
 def _network(folder: Path, scenario: Scenario) -> Network:
-    network = networks.builtin().at(scenario.network_date)
-    for project in projects_of(scenario):
-        network = editing.apply(network, project_edits(project)).network
+    base = networks.builtin().at(scenario.network_date)
+    added = [edit for project in projects_of(scenario) for edit in project_edits(project)]
+    network = editing.apply(base, added).network
     return Network(network.nodes, network.links, scenario.id, network.date)
 
 
@@ -192,12 +192,8 @@ def network_of(scenario: Scenario, further: Sequence[Edit] = ()) -> Network:
 
 def register() -> Network:
     """Return every link known, of all years, with the links of all projects added."""
-    network = networks.builtin()
-    seen: set[str] = set()
-    for plan in _plans():
-        for project in plan.projects:
-            if project.key not in seen:
-                seen.add(project.key)
-                added = [edit for edit in project_edits(project) if edit.action == "add"]
-                network = editing.apply(network, added).network if added else network
+    projects = {project.key: project for plan in _plans() for project in plan.projects}
+    edits = [edit for project in projects.values() for edit in project_edits(project)]
+    added = [edit for edit in edits if edit.action == "add"]
+    network = editing.apply(networks.builtin(), added).network
     return Network(network.nodes, network.links, "register")

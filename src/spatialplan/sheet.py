@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon, Rectangle
+from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import Normal, withStroke
 from pyproj import CRS, Transformer
@@ -35,7 +35,8 @@ __all__ = ["Entry", "Sheet", "dashes", "draw_text", "outline_path", "wrap"]
 INK, GREY, PALE = "#1f2937", "#6b7280", "#9ca3af"
 MARGIN, TITLE, PANEL, GAP = 16.0, 46.0, 218.0, 8.0
 _TOKENS = re.compile(r"\n|[A-Za-z0-9][A-Za-z0-9.,;:'()/%°\-–]*\s?|.")
-_CLOSING = ",。;:、)》”!?,.;:)"
+_CLOSING = ",。;:、)》”〕】!?,.;:)"
+_OPENING = "(《“〔【("
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def wrap(text: str, size: float, width: float) -> list[str]:
         elif text_width(line + token, size) <= width or not line or token in _CLOSING:
             line += token
         else:
-            lines, line = [*lines, line.rstrip()], token.lstrip()
+            kept = line.rstrip().rstrip(_OPENING)  # an opening bracket goes with what follows
+            lines, line = [*lines, kept], line.rstrip()[len(kept) :] + token.lstrip()
     return [*lines, line] if line else lines
 
 
@@ -312,35 +314,24 @@ class Sheet:
         self.paper.add_patch(Polygon(shape, facecolor=colour, edgecolor="none", zorder=8))
         self._obstacles.append(shapely.Polygon(shape).buffer(0))
 
-    def arrow(
-        self, line: BaseGeometry, colour: str, start: float, end: float, alpha: float = 1.0
+    def arrows(
+        self, lines: Sequence[BaseGeometry], colour: str, start: float, end: float
     ) -> None:
-        """Draw a broad arrow along a line in points, from one width to another."""
-        from matplotlib.colors import to_rgba
-
-        head = end * 1.3
-        middle = shapely.ops.substring(line, 0, max(line.length - head, line.length * 0.5))
-        points = np.asarray(middle.coords)
-        way = np.gradient(points, axis=0)
-        way /= np.hypot(*way.T)[:, None]
-        across = np.column_stack([-way[:, 1], way[:, 0]])
-        half = np.linspace(start, end, len(points))[:, None] / 2
-        left, right = points + across * half, points - across * half
-        tip = np.asarray(line.coords[-1])
-        ahead = (tip - points[-1]) / np.hypot(*(tip - points[-1]))
-        side = np.array([-ahead[1], ahead[0]]) * end * 0.95
-        shape = np.vstack([left, points[-1] + side, tip, points[-1] - side, right[::-1]])
+        """Draw broad arrows along lines in points as one shape, widening along the way."""
+        shape = shapely.union_all([_arrow(line, start, end) for line in lines])
         self.paper.add_patch(
-            Polygon(
-                shape,
-                facecolor=to_rgba(colour, alpha),
+            PathPatch(
+                outline_path(shape),
+                facecolor=colour,
                 edgecolor="white",
-                linewidth=0.8,
+                linewidth=1.0,
                 joinstyle="round",
+                alpha=0.85,
                 zorder=5,
             )
         )
-        self._soft += [shapely.LineString(left), middle, shapely.LineString(right)]
+        self._soft += [shapely.LineString(part.exterior) for part in shapely.get_parts(shape)]
+        self._soft += lines
 
     def point(
         self,
@@ -352,9 +343,14 @@ class Sheet:
         edge: str = INK,
         width: float = 1.0,
         zorder: float = 12,
+        dash: str = "",
     ) -> tuple[float, float]:
         """Draw a symbol of a diameter in points; labels keep off it. Return where it lies."""
         x, y = self.xy(lon, lat)
+        self._obstacles.append(shapely.Point(x, y).buffer(size / 2))
+        if dash:
+            _dashed(self.paper, x, y, marker, size, face, edge, width, dash, zorder)
+            return x, y
         self.paper.plot(
             [x],
             [y],
@@ -366,7 +362,6 @@ class Sheet:
             linestyle="none",
             zorder=zorder,
         )
-        self._obstacles.append(shapely.Point(x, y).buffer(size / 2))
         return x, y
 
     def name(
@@ -620,6 +615,18 @@ class Sheet:
                     solid_capstyle="butt",
                 )
             )
+        elif style.get("dash"):
+            _dashed(
+                self.panel,
+                x + 15,
+                y,
+                style["marker"],
+                style["size"],
+                style["face"],
+                style["edge"],
+                style["width"],
+                style["dash"],
+            )
         else:
             self.panel.plot(
                 [x + 15],
@@ -640,6 +647,49 @@ def _two_lines(entry: Entry) -> bool:
 
 def _row_height(entry: Entry) -> float:
     return 26.0 if _two_lines(entry) else 16.5
+
+
+def _dashed(
+    axes: Axes,
+    x: float,
+    y: float,
+    marker: str,
+    size: float,
+    face: str,
+    edge: str,
+    width: float,
+    dash: str,
+    zorder: float = 12,
+) -> None:
+    """Draw a circle or a square with a dashed edge, which markers cannot have."""
+    style = {
+        "facecolor": face,
+        "edgecolor": edge,
+        "linewidth": width,
+        "linestyle": dashes(dash),
+        "zorder": zorder,
+    }
+    half = size / 2
+    if marker == "o":
+        axes.add_patch(Circle((x, y), half, **style))
+    else:
+        axes.add_patch(Rectangle((x - half, y - half), size, size, **style))
+
+
+def _arrow(line: BaseGeometry, start: float, end: float) -> shapely.Polygon:
+    head = end * 1.3
+    shaft = shapely.ops.substring(line, 0, max(line.length - head, line.length * 0.5))
+    points = np.asarray(shaft.coords)
+    way = np.gradient(points, axis=0)
+    way /= np.hypot(*way.T)[:, None]
+    half = np.linspace(start, end, len(points))[:, None] / 2
+    across = np.column_stack([-way[:, 1], way[:, 0]]) * half
+    tip = np.asarray(line.coords[-1])
+    ahead = (tip - points[-1]) / np.hypot(*(tip - points[-1]))
+    side = np.array([-ahead[1], ahead[0]]) * end * 0.95
+    ends = np.array([points[-1] + side, tip, points[-1] - side])
+    outline = np.vstack([points + across, ends, (points - across)[::-1]])
+    return shapely.Polygon(outline).buffer(0)
 
 
 def _turned(shape: np.ndarray, turn: float) -> np.ndarray:

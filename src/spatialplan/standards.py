@@ -240,5 +240,3 @@ def _number_faults(numbers: dict[str, Any], where: str) -> list[Fault]:
 
 def _between(value: object, low: float, high: float) -> bool:
     return isinstance(value, int | float) and low <= value <= high
-
-

@@ -31,6 +31,7 @@ __all__ = [
 TRAVEL_MODES = ("road", "rail", "all")
 SNAP_LIMIT_KM = 30.0  # a place farther from every road than this is a mistake, not a trip
 
+
 @dataclass(frozen=True)
 class Leg:
     """One step of a route: ``access``, ``link``, ``ramp``, ``wait`` or ``leave``."""
@@ -273,9 +274,7 @@ class _Search:
     def run(cls, graph: Graph, vertices: np.ndarray, mode: str, limit: float) -> _Search:
         matrix, arc_of = graph.matrix(mode)
         unique = np.unique(vertices[vertices >= 0])
-        minutes, before = dijkstra(
-            matrix, indices=unique, limit=limit, return_predecessors=True
-        )
+        minutes, before = dijkstra(matrix, indices=unique, limit=limit, return_predecessors=True)
         rows = {int(vertex): row for row, vertex in enumerate(unique)}
         return cls(matrix, arc_of, rows, minutes, before)
 
@@ -534,13 +533,20 @@ def nearest(
     destinations: Sequence[Place],
     *,
     mode: str = "road",
+    per: str = "destination",
 ) -> list[Route]:
-    """Return for each destination the fastest route from any of the origins."""
+    """Return for each destination the fastest route from any of the origins.
+
+    With ``per="origin"``: for each origin the fastest route to any of the destinations.
+    """
     table = _table(graph, origins, destinations, mode)
-    best = table.minutes.argmin(axis=0)
+    if per == "origin":
+        pairs = list(enumerate(table.minutes.argmin(axis=1)))
+    else:
+        pairs = [(row, column) for column, row in enumerate(table.minutes.argmin(axis=0))]
     return [
-        _route(table, (int(best[column]), column), (origins[best[column]], destination), mode)
-        for column, destination in enumerate(destinations)
+        _route(table, (int(row), int(column)), (origins[row], destinations[column]), mode)
+        for row, column in pairs
     ]
 
 

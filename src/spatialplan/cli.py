@@ -1,0 +1,363 @@
+"""The command line: parses, calls, prints; no logic of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from spatialplan.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spatialplan.assessment import Assessment, Situation
+
+__all__ = ["main"]
+
+DONE, NOT_MET, BAD_INPUT = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status: 0 done, 1 not met (strict), 2 bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        # A pipe on Windows is GBK by default; what we print into one is UTF-8 everywhere.
+        if not stream.isatty() and hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        for fault in error.faults:
+            print(f"错误 error: {fault}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        return DONE
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(
+            f"错误 error: 命令有误(用 {self.prog} --help 查看用法): {message}",
+            file=sys.stderr,
+        )
+        raise SystemExit(BAD_INPUT)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import spatialplan
+
+        print(f"spatialplan {spatialplan.__version__}")
+        parser.exit(DONE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="spatialplan",
+        description="检验规划中的空间结构和出行时间承诺。Test what a regional plan promises.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="版本 version")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="命令 command")
+    for add in (_add_report, _add_check, _add_matrix, _add_circle, _add_map, _add_lists):
+        add(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, run: Callable, text: str) -> _Parser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _network_options(parser: argparse.ArgumentParser, *, file: bool = True) -> None:
+    parser.add_argument("--scenario", metavar="ID", help="情景 scenario(默认:最近的现状路网)")
+    parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
+    if file:
+        parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
+    parser.add_argument(
+        "--profile", default="operating", metavar="P", help="车速方案 operating|design|FILE"
+    )
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    text = "生成报告:网页、地图、图件、表格。Build the report."
+    parser = _command(commands, "report", _report, text)
+    parser.add_argument("--plan", action="append", default=[], metavar="ID")
+    parser.add_argument("--scenario", action="append", default=[], metavar="ID")
+    parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
+    parser.add_argument("--profile", default="operating", metavar="P")
+    parser.add_argument("--out", default="reports", metavar="DIR")
+
+
+def _add_check(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "check", _check, "检验目标。Test the targets.")
+    parser.add_argument("--plan", action="append", default=[], metavar="ID")
+    _network_options(parser)
+    parser.add_argument("--against", metavar="ID", help="与哪个情景比较 compare with")
+    parser.add_argument("--format", choices=["table", "json", "csv"], default="table")
+    parser.add_argument("--strict", action="store_true", help="有目标未达到时退出码为 1")
+
+
+def _add_matrix(commands: argparse._SubParsersAction) -> None:
+    text = "出行时间矩阵。Travel times between places."
+    parser = _command(commands, "matrix", _matrix, text)
+    parser.add_argument("--from", dest="origins", required=True, metavar="A,B,…")
+    parser.add_argument("--to", dest="destinations", required=True, metavar="C,D,…")
+    parser.add_argument("--mode", choices=["road", "rail", "all"], default="road")
+    _network_options(parser)
+    parser.add_argument("--format", choices=["csv", "json", "table"], default="csv")
+    parser.add_argument("-o", "--output", metavar="FILE")
+
+
+def _add_circle(commands: argparse._SubParsersAction) -> None:
+    text = "交通圈(等时圈)。Travel-time circles."
+    parser = _command(commands, "circle", _circle, text)
+    parser.add_argument("--from", dest="origin", required=True, metavar="PLACE|LON,LAT")
+    parser.add_argument("--minutes", default="30,60", metavar="30,60")
+    parser.add_argument("--reverse", action="store_true", help="到达该地 to the place")
+    parser.add_argument("--mode", choices=["road", "all"], default="road")
+    _network_options(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.geojson|.gpkg")
+
+
+def _add_map(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "map", _map, "网页地图。A map that opens offline.")
+    parser.add_argument("--plan", required=True, metavar="ID")
+    _network_options(parser, file=False)
+    parser.add_argument("--against", metavar="ID", help="与哪个情景并排比较 compare with")
+    parser.add_argument(
+        "--basemap", choices=["none", "osm", "tianditu", "amap"], default="none", help="底图 tiles"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.html")
+
+
+def _add_lists(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "plans", _plans, "规划清单。The plans.")
+    parser.add_argument("verb", nargs="?", choices=["show"])
+    parser.add_argument("id", nargs="?")
+    _command(commands, "scenarios", _scenarios, "情景清单。The scenarios.")
+    parser = _command(commands, "places", _places, "查地点。Find places.")
+    parser.add_argument("query", nargs="?", default="")
+    parser = _command(commands, "network", _network, "路网概况与导出。The network.")
+    parser.add_argument("verb", choices=["info", "export"])
+    _network_options(parser)
+    parser.add_argument("-o", "--output", metavar="FILE.gpkg")
+    parser = _command(commands, "edits", _edits, "检查编辑文件。Check an edit file.")
+    parser.add_argument("verb", choices=["validate"])
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--scenario", metavar="ID")
+    parser.add_argument("--network", metavar="FILE")
+
+
+def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Situation:
+    from spatialplan import assessment
+
+    found = assessment.situation(
+        options.scenario,
+        plan_ids=plan_ids,
+        edits=getattr(options, "edits", None),
+        network=getattr(options, "network", None),
+        profile=getattr(options, "profile", "operating"),
+    )
+    _tell_edits(found)
+    return found
+
+
+def _tell_edits(found: Situation) -> None:
+    """Say on standard error what each edit touched."""
+    for change in found.applied.changes if found.applied else ():
+        notes = f";{';'.join(change.notes)}" if change.notes else ""
+        print(
+            f"{change.edit.spot} {change.edit.action}: {change.links} 段 links, "
+            f"{change.km:.1f} km{notes}",
+            file=sys.stderr,
+        )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from spatialplan import report
+
+    index = report.build(
+        plan_ids=options.plan,
+        scenario_ids=options.scenario,
+        edits=options.edits,
+        profile=options.profile,
+        out=Path(options.out),
+    )
+    print(index)
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from spatialplan import assessment, tables
+
+    now = _situation(options, options.plan)
+    before = None
+    if options.against:
+        before = assessment.situation(options.against, profile=options.profile)
+    found = assessment.assess(options.plan, now, before)
+    if options.format == "json":
+        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1, allow_nan=False))
+    elif options.format == "csv":
+        sys.stdout.write(tables.verdict_table(found).to_csv(index=False, float_format="%.6g"))
+    else:
+        _print_verdicts(found)
+    failed = any(verdict.verdict in ("not_met", "impossible") for verdict in found.verdicts)
+    return NOT_MET if options.strict and failed else DONE
+
+
+def _print_verdicts(found: Assessment) -> None:
+    from spatialplan import printing
+
+    print(printing.assessment_text(found))
+
+
+def _matrix(options: argparse.Namespace) -> int:
+    from spatialplan import places, travel
+    from spatialplan.files import atomic_path
+
+    origins = places.read_set(options.origins, "--from")
+    destinations = places.read_set(options.destinations, "--to")
+    now = _situation(options)
+    graph = travel.compile_graph(now.network, now.profile)
+    frame = travel.travel_times(graph, origins, destinations, mode=options.mode)
+    columns = ["origin", "destination", "minutes", "km", "straight_km", "mode"]
+    text = _formatted(frame[columns].round(3), options.format)
+    if not options.output:
+        sys.stdout.write(text)
+        return DONE
+    with atomic_path(options.output) as temporary:
+        mark = "utf-8-sig" if options.format == "csv" else "utf-8"  # Excel needs the mark
+        temporary.write_text(text, encoding=mark, newline="")
+    return DONE
+
+
+def _formatted(frame: pd.DataFrame, how: str) -> str:
+    from spatialplan import printing
+
+    if how == "csv":
+        return frame.to_csv(index=False)
+    if how == "json":
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        return json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return printing.text_table(frame) + "\n"
+
+
+def _circle(options: argparse.Namespace) -> int:
+    from spatialplan import circles, places, travel
+    from spatialplan.files import write_layers
+
+    minutes = _minutes(options.minutes)
+    origin = places.builtin().find(options.origin, "--from")
+    now = _situation(options)
+    graph = travel.compile_graph(now.network, now.profile)
+    frame = circles.circles(graph, [origin], minutes, mode=options.mode, reverse=options.reverse)
+    frame = frame.assign(
+        origin=origin.key,
+        direction="to" if options.reverse else "from",
+        mode=options.mode,
+        scenario=now.network.name,
+        network_date=now.network.date,
+        profile=now.profile.id,
+    )
+    write_layers(options.output, {"circles": frame})
+    return DONE
+
+
+def _minutes(text: str) -> list[float]:
+    try:
+        found = sorted({float(part) for part in text.replace(",", ",").split(",")})
+    except ValueError:
+        found = []
+    if not found or not 0 < found[0] <= found[-1] <= 24 * 60:
+        raise InputError.of(
+            "--minutes", f"应是 0 到 1440 之间的分钟数,用逗号分开:{text}", "minutes, as in 30,60"
+        )
+    return found
+
+
+def _map(options: argparse.Namespace) -> int:
+    from spatialplan import assessment, maps
+
+    now = _situation(options, [options.plan])
+    before = None
+    if options.against:
+        before = assessment.situation(options.against, profile=options.profile)
+    found = assessment.assess([options.plan], now, before)
+    maps.write(found, options.output, basemap=options.basemap)
+    return DONE
+
+
+def _plans(options: argparse.Namespace) -> int:
+    from spatialplan import plan, printing, tables
+
+    if options.verb == "show":
+        if not options.id:
+            raise InputError.of(
+                "plans show", "请写规划编号", "give the id of a plan, see `spatialplan plans`"
+            )
+        print(printing.plan_text(plan.builtin(options.id)))
+    else:
+        print(printing.text_table(tables.plan_table()))
+    return DONE
+
+
+def _scenarios(options: argparse.Namespace) -> int:
+    from spatialplan import printing, tables
+
+    print(printing.text_table(tables.scenario_table()))
+    return DONE
+
+
+def _places(options: argparse.Namespace) -> int:
+    from spatialplan import places, printing
+
+    found = places.builtin().search(options.query)
+    columns = ["name_zh", "name_en", "kind", "county", "lon", "lat", "accuracy_m", "confidence"]
+    degrees = {name: found[name].map("{:.4f}".format) for name in ("lon", "lat")}
+    print(printing.text_table(found.assign(**degrees)[columns].reset_index()))
+    return DONE if len(found) else _no_place(options.query)
+
+
+def _no_place(query: str) -> int:
+    from spatialplan import places
+
+    places.builtin().find(query, "places")  # raises, naming the nearest
+    return DONE
+
+
+def _network(options: argparse.Namespace) -> int:
+    from spatialplan import printing
+
+    now = _situation(options)
+    if options.verb == "export":
+        if not options.output:
+            raise InputError.of(
+                "network export", "请用 -o 指定输出文件", "name the file with -o FILE.gpkg"
+            )
+        now.network.write(options.output)
+    else:
+        print(printing.network_text(now.network))
+    return DONE
+
+
+def _edits(options: argparse.Namespace) -> int:
+    from spatialplan import assessment, edits
+
+    faults = []
+    base = assessment.situation(options.scenario, network=options.network)
+    for name in options.files:
+        try:
+            applied = edits.apply_file(base.network, name)
+            _tell_edits(assessment.Situation(applied.network, base.profile, None, applied))
+            print(f"{name}: 通过 valid")
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(*faults)
+    return DONE

@@ -1,0 +1,155 @@
+"""Results as text for the terminal, Chinese first, lined up by display width."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pandas as pd
+
+from spatialplan.assessment import Assessment
+from spatialplan.network import Network
+from spatialplan.palette import STATUS_NAMES
+from spatialplan.plan import Plan
+from spatialplan.standards import CLASSES
+from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
+
+__all__ = ["assessment_text", "network_text", "plan_text", "text_table"]
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def text_table(frame: pd.DataFrame) -> str:
+    """Return a table as aligned text."""
+    cells = [[str(name) for name in frame.columns]]
+    for row in frame.itertuples(index=False):
+        cells.append([_cell(value) for value in row])
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(cells[0]))]
+    lines = [
+        "  ".join(
+            text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "–"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def assessment_text(found: Assessment) -> str:
+    """Return each verdict with its value and reason, and what changed."""
+    now = found.situation
+    head = [
+        f"情景 scenario: {now.title_zh} {now.title_en} [{now.network.name}]",
+        f"路网日期 date: {now.network.date or '–'}    车速 profile: {now.profile.title_zh}",
+    ]
+    if found.before:
+        head.append(f"对比 against: {found.before.title_zh} [{found.before.network.name}]")
+    before = found.verdicts_before or (None,) * len(found.verdicts)
+    blocks = [
+        _verdict_text(verdict, old) for verdict, old in zip(found.verdicts, before, strict=True)
+    ]
+    return "\n".join([*head, "", *blocks, _summary(found)])
+
+
+def _verdict_text(verdict: Verdict, old: Verdict | None) -> str:
+    target = verdict.target
+    zh, en = VERDICT_NAMES[verdict.verdict]
+    threshold = "" if target.threshold is None else f"(目标 {_amount(target.threshold, target)})"
+    value = "–" if verdict.value is None else _amount(verdict.value, target)
+    lines = [
+        f"{target.key}  【{zh} {en}】 {value}{threshold}",
+        f"    {target.title_zh}  {target.title_en}",
+        f"    {verdict.reason_zh} [{EVIDENCE_NAMES[verdict.evidence][0]}]",
+    ]
+    if old is not None:
+        lines += _change_lines(verdict, old)
+    return "\n".join(lines)
+
+
+def _amount(value: float, target) -> str:
+    if target.unit == "share":
+        return f"{value:.0%}"
+    return f"{value:.1f}".removesuffix(".0") + (f" {target.unit}" if target.unit else "")
+
+
+def _change_lines(verdict: Verdict, old: Verdict) -> list[str]:
+    pairs = changed_pairs(verdict, old)
+    value = "–" if old.value is None else _amount(old.value, verdict.target)
+    if verdict.verdict == old.verdict and not pairs:
+        return ["    对比 before: 无变化 no change"]
+    lines = [f"    对比 before: {VERDICT_NAMES[old.verdict][0]} {value}"]
+    for after, earlier in pairs[:12]:
+        lines.append(
+            f"      {after.origin.name_zh}–{after.destination.name_zh}: "
+            f"{_minutes(earlier.minutes)} → {_minutes(after.minutes)} 分钟 min"
+        )
+    if len(pairs) > 12:
+        lines.append(f"      …另有 {len(pairs) - 12} 对 more")
+    return lines
+
+
+def _minutes(value: float) -> str:
+    return "不通" if pd.isna(value) else f"{value:.1f}"
+
+
+def _summary(found: Assessment) -> str:
+    counts = pd.Series([verdict.verdict for verdict in found.verdicts]).value_counts()
+    parts = [f"{zh} {counts.get(key, 0)}" for key, (zh, _) in VERDICT_NAMES.items()]
+    text = f"合计 {len(found.verdicts)} 项: {'、'.join(parts)}"
+    return f"{text};有变化 {len(found.changed)} 项" if found.before else text
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan's elements, targets and projects as text."""
+    lines = [f"{plan.title_zh}  {plan.title_en}", f"{plan.issuer} {plan.number} {plan.date}"]
+    for structure in plan.structures:
+        lines.append(f"\n{structure or '其他 other'}")
+        for element in plan.elements:
+            if element.structure == structure:
+                mark = " (推定 inferred)" if element.inferred else ""
+                members = "、".join(element.members)
+                lines.append(
+                    f"  {element.id}  {element.name_zh} {element.name_en}{mark}: {members}"
+                )
+    lines.append("\n目标 targets")
+    lines += [f"  {t.key}  {t.title_zh}  “{t.cite.quote}”" for t in plan.targets]
+    lines.append("\n项目 projects")
+    for project in plan.projects:
+        dates = (
+            f"承诺 {project.promised or '未定'}、通车 {project.opened or project.expected or '–'}"
+        )
+        lines.append(
+            f"  {project.key}  {project.name_zh} {STATUS_NAMES[project.status][0]}({dates})"
+        )
+    return "\n".join(lines)
+
+
+def network_text(network: Network) -> str:
+    """Return what a network holds: by class and status, its parts, how well it is known."""
+    links = network.links
+    table = links.assign(
+        等级=links["class"].map({name: zh for name, (zh, _) in CLASSES.items()}),
+        状态=links["status"].map({name: zh for name, (zh, _) in STATUS_NAMES.items()}),
+    )
+    sums = table.groupby(["等级", "状态"], sort=False)["length_km"].agg(["count", "sum"])
+    sums = sums.reset_index().rename(columns={"count": "段 links", "sum": "km"})
+    parts = [len(part) for part in network.components("road")]
+    basis = links.groupby("length_basis")["length_km"].sum() / links["length_km"].sum()
+    shares = "、".join(f"{name or '未注明'} {share:.0%}" for name, share in basis.items())
+    return "\n".join(
+        [
+            f"{network.name}  {network.date or '各年 all years'}",
+            f"节点 nodes {len(network.nodes)}、路段 links {len(links)}、"
+            f"{links['length_km'].sum():.0f} km",
+            f"公路连通部分 road components: {len(parts)}(最大 {parts[0] if parts else 0} 个节点)",
+            f"里程依据 length basis: {shares}",
+            "",
+            text_table(sums),
+        ]
+    )

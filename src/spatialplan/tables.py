@@ -1,0 +1,168 @@
+"""Results as plain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from spatialplan import plan as plans
+from spatialplan import scenario as scenarios
+from spatialplan.assessment import Assessment
+from spatialplan.files import atomic_path
+from spatialplan.plan import Plan
+from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict
+
+__all__ = [
+    "pair_table",
+    "plan_table",
+    "project_table",
+    "scenario_table",
+    "verdict_table",
+    "write_csv",
+]
+
+SCHEDULE_NAMES = {"as_built": ("按证据", "as built"), "as_planned": ("按规划", "as planned")}
+
+
+def verdict_table(assessment: Assessment) -> pd.DataFrame:
+    """Return one row for each target, as `check --format csv` has it."""
+    rows = []
+    before = assessment.verdicts_before or (None,) * len(assessment.verdicts)
+    for verdict, old in zip(assessment.verdicts, before, strict=True):
+        row = _verdict_row(verdict)
+        if old is not None:
+            row |= {"verdict_before": old.verdict, "value_before": old.value}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _verdict_row(verdict: Verdict) -> dict:
+    target = verdict.target
+    return {
+        "id": target.key,
+        "title_zh": target.title_zh,
+        "title_en": target.title_en,
+        "reading_zh": target.reading_zh,
+        "verdict": verdict.verdict,
+        "verdict_zh": VERDICT_NAMES[verdict.verdict][0],
+        "value": verdict.value,
+        "threshold": target.threshold,
+        "unit": target.unit,
+        "share": verdict.share,
+        "margin": verdict.margin,
+        "lower_bound": verdict.lower_bound,
+        "evidence": verdict.evidence,
+        "evidence_zh": EVIDENCE_NAMES[verdict.evidence][0],
+        "reason_zh": verdict.reason_zh,
+        "reason_en": verdict.reason_en,
+        "quote": target.cite.quote,
+        "section": target.cite.section,
+    }
+
+
+def pair_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Return one row for each trip of each target; minutes are empty where there is no way."""
+    columns = [
+        "target",
+        "origin",
+        "destination",
+        "origin_zh",
+        "destination_zh",
+        "minutes",
+        "km",
+        "straight_km",
+        "lower_bound",
+        "ceiling_kmh",
+        "met",
+    ]
+    rows = [
+        (
+            verdict.target.key,
+            pair.origin.key,
+            pair.destination.key,
+            pair.origin.name_zh,
+            pair.destination.name_zh,
+            pair.minutes,
+            pair.km,
+            pair.route.straight_km,
+            pair.lower_bound,
+            pair.bound.kmh,
+            pair.met,
+        )
+        for verdict in verdicts
+        for pair in verdict.pairs
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as UTF-8 with a mark, so that Excel reads the Chinese right."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.6g")
+
+
+def plan_table() -> pd.DataFrame:
+    """Return one row for each built-in plan."""
+    found = [plans.builtin(plan_id) for plan_id in plans.plan_ids()]
+    return pd.DataFrame(
+        {
+            "id": [plan.id for plan in found],
+            "规划 plan": [plan.title_zh for plan in found],
+            "日期 date": [plan.date for plan in found],
+            "要素 elements": [len(plan.elements) for plan in found],
+            "目标 targets": [len(plan.targets) for plan in found],
+            "项目 projects": [len(plan.projects) for plan in found],
+        }
+    )
+
+
+def scenario_table() -> pd.DataFrame:
+    """Return one row for each built-in scenario."""
+    found = scenarios.scenarios()
+    return pd.DataFrame(
+        {
+            "id": [scenario.id for scenario in found],
+            "情景 scenario": [scenario.title_zh for scenario in found],
+            "路网日期 date": [scenario.network_date for scenario in found],
+            "进度 schedule": [SCHEDULE_NAMES[scenario.schedule][0] for scenario in found],
+            "项目 projects": [len(scenarios.projects_of(scenario)) for scenario in found],
+        }
+    )
+
+
+def project_table(plan: Plan) -> pd.DataFrame:
+    """Return one row for each project of a plan: promise beside evidence."""
+    columns = [
+        "key",
+        "name_zh",
+        "name_en",
+        "class",
+        "status",
+        "promised",
+        "opened",
+        "expected",
+        "length_km",
+        "evidence",
+        "confidence",
+        "quote",
+    ]
+    rows = [
+        (
+            project.key,
+            project.name_zh,
+            project.name_en,
+            project.cls,
+            project.status,
+            project.promised,
+            project.opened,
+            project.expected,
+            project.length_km,
+            project.evidence,
+            project.confidence,
+            project.cite.quote,
+        )
+        for project in plan.projects
+    ]
+    return pd.DataFrame(rows, columns=columns)
