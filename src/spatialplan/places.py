@@ -16,7 +16,7 @@ import shapely
 from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import data_dir, read_text
 
-__all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat", "read_set"]
+__all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat", "read_set", "township_ids"]
 
 SEAT_KINDS = ("prefecture_seat", "county_seat")
 TOWN_KINDS = ("town", "township")
@@ -184,6 +184,24 @@ class Gazetteer:
         if adcodes is not None:
             chosen &= self.table["adcode"].isin(adcodes)
         return list(self.table.index[chosen])
+
+
+@cache
+def _read_townships(folder: Path) -> pd.DataFrame:
+    path = folder / "townships.csv"
+    return pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+
+
+def township_ids(adcodes: list[int]) -> list[str]:
+    """Return the places of the towns and townships of some counties, each once.
+
+    From the register of administrative codes: subdistricts do not count, and a county seat
+    counts as the town it lies in. Towns without a known position are left out.
+    """
+    table = _read_townships(data_dir())
+    chosen = table["adcode"].isin([str(code) for code in adcodes])
+    chosen &= table["kind"].isin(TOWN_KINDS) & (table["place_id"] != "")
+    return list(dict.fromkeys(table["place_id"][chosen]))
 
 
 def parse_lonlat(text: str) -> tuple[float, float] | None:

@@ -121,10 +121,11 @@ def projects_of(scenario: Scenario) -> list[Project]:
         return _named(scenario)
     day = end_of(scenario.all_open_by) if scenario.all_open_by else ""
     found: dict[str, Project] = {}
+    latest = max(plan.horizon for plan in _plans() if plan.id in scenario.plans)
     for plan in _plans():
         promised = scenario.schedule == "as_planned" and plan.id in scenario.plans
         for project in plan.projects:
-            date = _promised(project, plan) if promised else project.opened or project.expected
+            date = _promised(project, latest) if promised else project.opened or project.expected
             if date and day and end_of(date) <= day:
                 found.setdefault(project.key, project)
     return list(found.values())
@@ -142,9 +143,12 @@ def _named(scenario: Scenario) -> list[Project]:
     return list({known[key].key: known[key] for key in scenario.projects or ()}.values())
 
 
-def _promised(project: Project, plan: Plan) -> str:
-    """Return the year a document promises; what is open already is open on any schedule."""
-    dates = [str(project.promised or plan.horizon)]
+def _promised(project: Project, horizon: int) -> str:
+    """Return the year a document promises; what is open already is open on any schedule.
+
+    A project without a year counts at the horizon of the farthest-looking plan.
+    """
+    dates = [str(project.promised or horizon)]
     if project.opened:
         dates.append(project.opened)
     return min(dates, key=end_of)

@@ -80,7 +80,9 @@ class Case:
             return home.element(element).members
         if asked.get("set") == "area-seats":
             return self.gazetteer.seats(list(self.plan.area))
-        return self.gazetteer.towns(list(self.plan.area))
+        return places.township_ids(list(self.plan.area)) or self.gazetteer.towns(
+            list(self.plan.area)
+        )
 
 
 @dataclass(frozen=True)
@@ -537,7 +539,7 @@ def _class_coverage(target: Target, case: Case) -> Verdict:
     threshold = float(target.threshold)
     names = "、".join(CLASSES[name][0] for name in given["classes"])
     zh = (
-        f"已定位 {located} 个乡镇(含县城)中 {covered} 个在 {given['within_km']:g} km 内有{names}"
+        f"已定位 {located} 个乡镇中 {covered} 个在 {given['within_km']:g} km 内有{names}"
         f",占 {value or 0:.0%}"
     )
     en = f"{covered} of {located} located towns lie within {given['within_km']:g} km of such a road"
@@ -666,8 +668,8 @@ def _statistic_words(
             )
             en.append(f"{row['area_zh']} {row['year']}: {row['value']:g} (wanted {areas[code]:g})")
     if missing:
-        when = f" {target.year} 年" if target.year else ""
-        zh.append(f"没有找到{when}的公布值,缺 {len(missing)} 个地区的数据,不作推测")
+        when = f" {target.year} 年的" if target.year else ""
+        zh.append(f"没有找到{when}公布值,缺 {len(missing)} 个地区的数据,不作推测")
         en.append(f"no published value{f' of {target.year}' if target.year else ''} was found")
         newest = statistic.latest(int(missing[0]), target.parameters["indicator"])
         if newest is not None:
