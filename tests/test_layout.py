@@ -119,6 +119,23 @@ def test_a_direction_stops_near_the_area_and_points_at_its_goal(gazetteer):
     assert tip.distance(heads.iloc[0]) < 1e-6
 
 
+def test_directions_without_a_line_go_out_from_the_first_member(gazetteer):
+    goal = {"name_zh": "拉萨", "name_en": "Lhasa", "lon": 91.13, "lat": 29.65}
+    shape = shape_of(gazetteer, element("axis", ("heart", "east", "north"), toward=(goal,)))
+    start = at(gazetteer, "heart")
+    assert len(shape.geoms) == 3
+    assert all(shapely.Point(line.coords[0]).distance(start) < 1 for line in shape.geoms)
+
+
+def test_a_ray_goes_on_from_the_end_of_a_spine(gazetteer):
+    goal = {"name_zh": "成都", "name_en": "Chengdu", "lon": 104.07, "lat": 30.67}
+    one = element("corridor", spine=("west", "heart", "south"), toward=(goal,))
+    frame = lay.layout(plan_of(one), gazetteer)
+    (ray,) = frame["rays"].set_crs(4326).to_crs(4543).iloc[0].geoms
+    assert shapely.Point(ray.coords[0]).distance(at(gazetteer, "south")) < 1
+    assert frame.geometry.iloc[0].geom_type == "Polygon"
+
+
 def test_wings_stay_apart_and_far_members_of_a_cluster_are_not_hulled_together(gazetteer):
     wing = shape_of(gazetteer, element("wing", ("north", "south")))
     cluster = shape_of(gazetteer, element("cluster", ("heart", "heart-town", "south")))
