@@ -46,8 +46,9 @@ def verdict_chart(verdicts: Sequence[Verdict], subtitle: str = "") -> Figure:
     rows = [v for v in verdicts if v.target.metric in TIME_METRICS and v.target.threshold]
     high = 34.0
     height = 118 + high * max(len(rows), 1)
-    figure, axes = _sheet(930, height, "时间类目标:实测值与阈值",
-                          "Time targets: values against thresholds", subtitle)
+    figure, axes = _sheet(
+        930, height, "时间类目标:计算值与阈值", "Time targets: values against thresholds", subtitle
+    )
     left, right = 300.0, 672.0
     times = [_finite(pair.minutes) for v in rows for pair in v.pairs]
     times += [float(v.target.threshold) for v in rows]
@@ -82,9 +83,7 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
-def _sheet(
-    width: float, height: float, zh: str, en: str, subtitle: str
-) -> tuple[Figure, Axes]:
+def _sheet(width: float, height: float, zh: str, en: str, subtitle: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(0, height))
@@ -129,7 +128,8 @@ def _verdict_row(
     words = f"{en} · {basis}" if basis else en
     draw_text(axes, scale.right + 17 + text_width(zh, 10), y + 5.5, words, 7.5, colour)
     value = _finite(verdict.value)
-    words = f"{value:.0f}分钟,限{target.threshold:g}" if value is not None else "没有值"
+    none = "没有通路 no way" if verdict.pairs else "没有值 no value"
+    words = f"{value:.0f}分钟,限{target.threshold:g}" if value is not None else none
     draw_text(axes, scale.right + 14, y - 7, f"{words}{worst}", 7.6, GREY)
 
 
@@ -153,8 +153,15 @@ def _dots(axes: Axes, verdict: Verdict, scale: _Scale, y: float, colour: str) ->
         axes.plot([scale(verdict.value)], [y], "o", color=colour, markersize=8, zorder=5)
     bound = _finite(verdict.lower_bound)
     if bound is not None:
-        axes.plot([scale(bound)], [y - 8.5], marker="^", markersize=6, color=VERDICT["impossible"],
-                  linestyle="none", zorder=6)
+        axes.plot(
+            [scale(bound)],
+            [y - 8.5],
+            marker="^",
+            markersize=6,
+            color=VERDICT["impossible"],
+            linestyle="none",
+            zorder=6,
+        )
     if not reached:
         return ""
     worst = max(reached, key=lambda pair: pair.minutes)
@@ -165,15 +172,26 @@ def _chart_key(axes: Axes) -> None:
     x, y = 18.0, 16.0
     items = (
         ("o", "white", VERDICT["met"], "在限内 within"),
-        ("o", VERDICT["not_met"], VERDICT["not_met"], "超限 over"),
+        ("o", VERDICT["not_met"], VERDICT["not_met"], "超限(颜色同判定) over"),
         ("|", INK, INK, "阈值 threshold"),
-        ("^", VERDICT["impossible"], VERDICT["impossible"],
-         "理论下限(直线÷法定最高设计速度) lower bound"),
+        (
+            "^",
+            VERDICT["impossible"],
+            VERDICT["impossible"],
+            "最短可能时间(直线÷最高设计速度) lower bound",
+        ),
     )
     for marker, face, edge, text in items:
-        axes.plot([x + 5], [y], marker=marker, markersize=7 if marker != "|" else 13,
-                  markerfacecolor=face, markeredgecolor=edge, markeredgewidth=1.6,
-                  linestyle="none")
+        axes.plot(
+            [x + 5],
+            [y],
+            marker=marker,
+            markersize=7 if marker != "|" else 13,
+            markerfacecolor=face,
+            markeredgecolor=edge,
+            markeredgewidth=1.6,
+            linestyle="none",
+        )
         draw_text(axes, x + 15, y, text, 8)
         x += text_width(text, 8) + 36
 
@@ -209,8 +227,14 @@ def travel_matrix_chart(
         draw_text(axes, left - 10, y, str(name), 9.5, ha="right", bold=True)
         for j in range(columns):
             same = name == minutes.columns[j]
-            _cell(axes, (left + wide * j, y - high / 2, wide, high), values[i, j], same,
-                  most, threshold)
+            _cell(
+                axes,
+                (left + wide * j, y - high / 2, wide, high),
+                values[i, j],
+                same,
+                most,
+                threshold,
+            )
     foot = "行为起点,列为终点;单位分钟。Rows: origins, columns: destinations, minutes."
     if threshold:
         foot += f" 粗框:超过 {threshold:g} 分钟 framed: over {threshold:g} min."
@@ -235,12 +259,27 @@ def _cell(
     over = threshold is not None and known and not same and value > threshold
     if over:
         axes.add_patch(
-            Rectangle((x + 3, y + 3), wide - 6, high - 6, fill=False, edgecolor="#7f1d1d", lw=1.8,
-                      zorder=3)
+            Rectangle(
+                (x + 3, y + 3),
+                wide - 6,
+                high - 6,
+                fill=False,
+                edgecolor="#7f1d1d",
+                lw=1.8,
+                zorder=3,
+            )
         )
     # 60.3 against a limit of 60 must not read as 60.
     close = over and round(value) <= threshold
     text = "—" if same else "不通" if not known else f"{value:.1f}" if close else f"{value:.0f}"
     colour = "white" if shade > 0.72 and not same else INK
-    axes.text(x + wide / 2, y + high / 2, text, fontproperties=font(10.5), color=colour,
-              ha="center", va="center", zorder=4)
+    axes.text(
+        x + wide / 2,
+        y + high / 2,
+        text,
+        fontproperties=font(10.5),
+        color=colour,
+        ha="center",
+        va="center",
+        zorder=4,
+    )

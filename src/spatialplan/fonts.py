@@ -12,7 +12,7 @@ from spatialplan.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
 
-__all__ = ["font", "font_path", "missing", "text_width"]
+__all__ = ["LINE_HEIGHT", "font", "font_path", "missing", "text_height", "text_width"]
 
 LINE_HEIGHT = 1.25  # of the font size; Chinese characters fill most of their square
 
@@ -33,7 +33,9 @@ def font_path() -> Path:
         if path.is_file():
             return path
     raise InputError.of(
-        "zhplot", "找不到中文字体;请重新安装 zhplot", "the Chinese font is missing; reinstall zhplot"
+        "zhplot",
+        "找不到中文字体;请重新安装 zhplot",
+        "the Chinese font is missing; reinstall zhplot",
     )
 
 

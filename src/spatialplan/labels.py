@@ -41,7 +41,8 @@ class Candidate:
 class Label:
     """A text that wants one of some positions; the lower `priority`, the earlier it chooses.
 
-    `size` is in points; `style` goes to the one who draws.
+    `size` is in points; `style` goes to the one who draws; `on_lines` lets it lie on roads at
+    no cost, as a road's number does.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Label:
     candidates: tuple[Candidate, ...]
     priority: float = 0.0
     style: dict[str, Any] = field(default_factory=dict)
+    on_lines: bool = False
 
     @property
     def width(self) -> float:
@@ -130,9 +132,7 @@ def along(line: LineString, offset: float = 0.0, steps: int = 17) -> tuple[Candi
     reach = min(30.0, line.length / 4)
     for share in np.linspace(0.1, 0.9, steps):
         at = share * line.length
-        (xa, ya), (xb, yb) = (
-            line.interpolate(at + move).coords[0] for move in (-reach, reach)
-        )
+        (xa, ya), (xb, yb) = (line.interpolate(at + move).coords[0] for move in (-reach, reach))
         angle = math.degrees(math.atan2(yb - ya, xb - xa))
         angle = angle + 180 if angle < -90 else angle - 180 if angle > 90 else angle
         x, y = line.interpolate(at).coords[0]
@@ -176,7 +176,8 @@ def place(
     soft_tree = shapely.STRtree(list(soft)) if len(soft) else None
     placements: list[Placement] = []
     for label in sorted(labels, key=lambda label: label.priority):
-        found = _best(label, frame, np.array(taken, dtype=object), soft_tree, gap)
+        lines = None if label.on_lines else soft_tree
+        found = _best(label, frame, np.array(taken, dtype=object), lines, gap)
         if found is not None:
             placements.append(found)
             taken.append(found.box)
@@ -214,10 +215,7 @@ def _box(label: Label, candidate: Candidate) -> Polygon:
     cos, sin = math.cos(turn), math.sin(turn)
     corners = ((-w, -h), (w, -h), (w, h), (-w, h))
     return Polygon(
-        [
-            (candidate.x + x * cos - y * sin, candidate.y + x * sin + y * cos)
-            for x, y in corners
-        ]
+        [(candidate.x + x * cos - y * sin, candidate.y + x * sin + y * cos) for x, y in corners]
     )
 
 

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon, Rectangle
 from matplotlib.path import Path as Outline
-from matplotlib.patheffects import Normal, withStroke
+from matplotlib.patheffects import Normal, Stroke
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
@@ -44,7 +44,8 @@ class Entry:
     """A row of the legend: a symbol and what it means.
 
     `kind` is ``area``, ``line``, ``point`` or ``heading``; `style` is what the symbol is drawn
-    with: face, edge, colour, width, dash, marker, size, alpha.
+    with: face, edge, colour, width, dash, marker, size, alpha, hatch, and `inner` for a line on
+    top of a line (colour, width, dash).
     """
 
     kind: str
@@ -71,9 +72,12 @@ def draw_text(
 ) -> None:
     """Write Chinese or English text; `bold` thickens the strokes of the one weight there is."""
     options = {"ha": "left", "va": "center", "zorder": 30} | options
-    effects = [withStroke(linewidth=size * 0.28, foreground=halo)] if halo else []
+    # One stroked and filled outline each: every further effect repeats all glyphs in an SVG.
+    effects = [Stroke(linewidth=size * 0.28, foreground=halo)] if halo else []
     if bold:
-        effects.append(withStroke(linewidth=size * 0.045, foreground=colour))
+        effects.append(Stroke(linewidth=size * 0.045, foreground=colour))
+    elif halo:
+        effects.append(Normal())
     axes.text(
         x,
         y,
@@ -82,7 +86,7 @@ def draw_text(
         color=colour,
         linespacing=LINE_HEIGHT * 0.86,
         parse_math=False,
-        path_effects=[*effects, Normal()] if effects else None,
+        path_effects=effects or None,
         **options,
     )
 
@@ -151,9 +155,7 @@ class Sheet:
 
     def _axes(self, x: float, y: float, width: float, height: float) -> Axes:
         whole_w, whole_h = self._sheet
-        axes = self.figure.add_axes(
-            (x / whole_w, y / whole_h, width / whole_w, height / whole_h)
-        )
+        axes = self.figure.add_axes((x / whole_w, y / whole_h, width / whole_w, height / whole_h))
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set_visible(False)
@@ -228,7 +230,7 @@ class Sheet:
         for shape in shapely.simplify(self.on_paper(shapes), 0.15):
             if shape is None or not shape.intersects(wide):
                 continue
-            self.paper.add_patch(
+            self.paper.add_artist(
                 PathPatch(
                     outline_path(_clip(shape, wide)),
                     facecolor=to_rgba(face, alpha) if face != "none" else "none",
@@ -311,15 +313,13 @@ class Sheet:
         across = np.array([-ahead[1], ahead[0]]) * width / 2
         base = tip - ahead * length
         shape = np.array([tip, base + across, base + ahead * length * 0.25, base - across])
-        self.paper.add_patch(Polygon(shape, facecolor=colour, edgecolor="none", zorder=8))
+        self.paper.add_artist(Polygon(shape, facecolor=colour, edgecolor="none", zorder=8))
         self._obstacles.append(shapely.Polygon(shape).buffer(0))
 
-    def arrows(
-        self, lines: Sequence[BaseGeometry], colour: str, start: float, end: float
-    ) -> None:
+    def arrows(self, lines: Sequence[BaseGeometry], colour: str, start: float, end: float) -> None:
         """Draw broad arrows along lines in points as one shape, widening along the way."""
         shape = shapely.union_all([_arrow(line, start, end) for line in lines])
-        self.paper.add_patch(
+        self.paper.add_artist(
             PathPatch(
                 outline_path(shape),
                 facecolor=colour,
@@ -413,7 +413,7 @@ class Sheet:
 
     def _frame(self) -> None:
         for width, inset in ((1.6, 0.0), (0.5, 3.5)):
-            self.paper.add_patch(
+            self.paper.add_artist(
                 Rectangle(
                     (inset, inset),
                     self.width - 2 * inset,
@@ -435,13 +435,23 @@ class Sheet:
         turn = math.atan2(east - metres[0], north - metres[1])
         for half, face in ((-1, INK), (1, "white")):
             shape = np.array([(0, 24), (half * 8, -10), (0, -4)])
-            self.paper.add_patch(
+            self.paper.add_artist(
                 Polygon(
-                    _turned(shape, turn) + (x, y), facecolor=face, edgecolor=INK, lw=0.8, zorder=31
+                    np.add(_turned(shape, turn), (x, y)),
+                    facecolor=face,
+                    edgecolor=INK,
+                    lw=0.8,
+                    zorder=31,
                 )
             )
-        draw_text(self.paper, *(_turned(np.array([(0, 31)]), turn)[0] + (x, y)), "北 N", 9,
-                  ha="center", halo="white")
+        draw_text(
+            self.paper,
+            *np.add(_turned(np.array([(0, 31)]), turn)[0], (x, y)),
+            "北 N",
+            9,
+            ha="center",
+            halo="white",
+        )
         self.keep_clear(shapely.box(x - 16, y - 14, x + 16, y + 40))
 
     def _scale_bar(self) -> None:
@@ -450,7 +460,7 @@ class Sheet:
         km = max(step * power for step in (1, 2, 5) if step * power <= wanted)
         points = km * 1000 / self.metres
         x, y, high = 20.0, 22.0, 4.5
-        self.paper.add_patch(
+        self.paper.add_artist(
             FancyBboxPatch(
                 (x - 8, y - 8),
                 points + 46,
@@ -463,7 +473,7 @@ class Sheet:
             )
         )
         for quarter in range(4):
-            self.paper.add_patch(
+            self.paper.add_artist(
                 Rectangle(
                     (x + quarter * points / 4, y),
                     points / 4,
@@ -511,7 +521,7 @@ class Sheet:
     def _plate(self, placement: Placement, colour: str) -> None:
         """Draw the coloured plate of a road's number."""
         x0, y0, x1, y1 = placement.box.bounds
-        self.paper.add_patch(
+        self.paper.add_artist(
             FancyBboxPatch(
                 (x0 - 0.5, y0 + 0.6),
                 x1 - x0 + 1,
@@ -526,7 +536,7 @@ class Sheet:
 
     def _notes(self, notes: Sequence[tuple[str, str]]) -> float:
         size, leading = 7.4, 10.2
-        rows = [("", "")] * 0
+        rows: list[tuple[str, bool]] = []
         for heading, text in notes:
             lines = wrap(f"{heading}:{text}" if heading else text, size, PANEL - 20)
             rows += [(line, number == 0) for number, line in enumerate(lines)]
@@ -615,6 +625,11 @@ class Sheet:
                     solid_capstyle="butt",
                 )
             )
+            if "inner" in style:
+                colour, width, dash = style["inner"]
+                self.panel.add_line(
+                    Line2D([x, x + 30], [y, y], color=colour, linewidth=width, ls=dashes(dash))
+                )
         elif style.get("dash"):
             _dashed(
                 self.panel,
@@ -671,9 +686,9 @@ def _dashed(
     }
     half = size / 2
     if marker == "o":
-        axes.add_patch(Circle((x, y), half, **style))
+        axes.add_artist(Circle((x, y), half, **style))
     else:
-        axes.add_patch(Rectangle((x - half, y - half), size, size, **style))
+        axes.add_artist(Rectangle((x - half, y - half), size, size, **style))
 
 
 def _arrow(line: BaseGeometry, start: float, end: float) -> shapely.Polygon:
