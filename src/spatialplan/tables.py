@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,18 +12,36 @@ from spatialplan import plan as plans
 from spatialplan import scenario as scenarios
 from spatialplan.assessment import Assessment
 from spatialplan.files import atomic_path
+from spatialplan.network import Network
+from spatialplan.palette import VERDICT
 from spatialplan.plan import Plan
-from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict
+from spatialplan.standards import CLASSES
+from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from spatialplan.travel import Route
 
 __all__ = [
+    "change_table",
+    "member_table",
     "pair_table",
     "plan_table",
     "project_table",
+    "route_table",
     "scenario_table",
+    "shown",
     "verdict_table",
     "write_csv",
 ]
 
+LEG_NAMES = {
+    "access": "接入路网 access",
+    "ramp": "匝道、收费 ramp, toll",
+    "wait": "候车 wait",
+    "leave": "出站 leave the station",
+}
 SCHEDULE_NAMES = {"as_built": ("按证据", "as built"), "as_planned": ("按规划", "as planned")}
 
 
@@ -95,6 +114,81 @@ def pair_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         for pair in verdict.pairs
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def change_table(found: Assessment) -> pd.DataFrame:
+    """Return one row for each trip whose minutes differ between the two networks compared."""
+    columns = ["target", "origin_zh", "destination_zh", "minutes_before", "minutes", "change"]
+    rows = [
+        (
+            after.target.key,
+            pair.origin.name_zh,
+            pair.destination.name_zh,
+            old.minutes,
+            pair.minutes,
+            pair.minutes - old.minutes,
+        )
+        for after, before in found.changed
+        for pair, old in changed_pairs(after, before)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def route_table(route: Route, network: Network) -> pd.DataFrame:
+    """Return one row for each step of a route: road, class, km and minutes, in order."""
+    links = network.links
+    rows = []
+    for leg in route.legs:
+        ref, name, cls = "", LEG_NAMES.get(leg.kind, leg.kind), ""
+        if leg.link_id:
+            ref, name, cls = links.loc[leg.link_id, ["ref", "name_zh", "class"]]
+        rows.append(
+            (leg.kind, leg.link_id, ref, name, cls and CLASSES[cls][0], leg.km, leg.minutes)
+        )
+    columns = ["kind", "link_id", "ref", "name_zh", "class_zh", "km", "minutes"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def member_table(documents: Sequence[Plan], *structures: str) -> pd.DataFrame:
+    """Return which places the documents count to which element.
+
+    One row for each element and place, one column for each document: ``√`` when it names the
+    place, ``(√)`` when it gives no list and the membership is inferred. `structures` keeps the
+    elements of these formulas.
+    """
+    from spatialplan.places import builtin
+
+    empty = dict.fromkeys([plan.id for plan in documents], "")
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for plan in documents:
+        for element in plan.elements:
+            for place_id in element.members if element.structure in structures else ():
+                names = {"element": element.name_zh, "place": builtin()[place_id].name_zh}
+                row = rows.setdefault((element.id, place_id), names | empty)
+                row[plan.id] = "(√)" if element.inferred else "√"
+    order = {key: number for number, key in enumerate(dict.fromkeys(key for key, _ in rows))}
+    chosen = sorted(rows.items(), key=lambda item: order[item[0][0]])
+    return pd.DataFrame([row for _, row in chosen], columns=["element", "place", *empty])
+
+
+def shown(frame: pd.DataFrame, headings: Mapping[str, str] | None = None) -> Styler:
+    """Return a table for a notebook: whole texts, numbers short, verdicts in their colours.
+
+    `headings` chooses the columns and names them; texts are escaped.
+    """
+    if headings:
+        frame = frame[list(headings)].rename(columns=headings)
+    colours = {
+        name: f"color: {VERDICT[verdict]}; font-weight: bold"
+        for verdict, names in VERDICT_NAMES.items()
+        for name in names
+    }
+    return (
+        frame.style.hide(axis="index")
+        .format(precision=1, na_rep="–", escape="html")
+        .map(lambda cell: colours.get(cell, "") if isinstance(cell, str) else "")
+        .set_properties(**{"text-align": "left", "vertical-align": "top"})
+    )
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
