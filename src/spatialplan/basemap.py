@@ -255,7 +255,7 @@ def draw_bands(sheet: Sheet, rows: gpd.GeoDataFrame, alpha: float, text_size: fl
         style = {"colour": colour, "bold": True}
         spots = [spot for offset in (0.0, 17.0, 26.0) for spot in along(line, offset, steps=33)]
         ordered = tuple(costlier(spot, 4.0 * (i // 33)) for i, spot in enumerate(spots))
-        sheet.label(Label(row["name_zh"], text_size, ordered, -1.0, style, on_lines=True))
+        sheet.label(Label(row["name_zh"], text_size, ordered, -1.0, style))
 
 
 def costlier(spot: Candidate, cost: float) -> Candidate:

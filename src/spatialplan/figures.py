@@ -647,7 +647,7 @@ def save(figure: Figure, target: str | Path, dpi: int = 200) -> tuple[Path, Path
     options = {"svg.fonttype": "path", "svg.hashsalt": "spatialplan"}
     with mpl.rc_context(options):
         with atomic_path(svg) as path:
-            figure.savefig(path, format="svg", metadata={"Date": None})
+            figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
             path.write_text(_rounded(path.read_text(encoding="utf-8")), encoding="utf-8")
         with atomic_path(png) as path:
             figure.savefig(path, format="png", dpi=dpi, metadata={"Software": None})
