@@ -32,6 +32,7 @@ __all__ = [
     "Reach",
     "Scene",
     "SceneMap",
+    "assessment_map",
     "changes",
     "compare_map",
     "plan_map",
@@ -147,7 +148,7 @@ class _Page(MacroElement):
     def __init__(self, panel: str) -> None:
         super().__init__()
         self._name = "page"
-        self.panel = panel
+        self.panel = offline.to_html(panel)
 
 
 class SceneMap(folium.Map):
@@ -349,25 +350,35 @@ def save(made: SceneMap | ComparedMap, path: str | Path) -> None:
     offline.save(made.html(), path)
 
 
-def write(found: Assessment, path: str | Path, *, basemap: str | None = None) -> None:
-    """Write the map of an assessment of one plan: two maps when it compares two networks.
+def assessment_map(found: Assessment, *, basemap: str | None = None) -> SceneMap | ComparedMap:
+    """Return the map of an assessment of one plan: two maps when it compares two networks.
 
     Circles of 30 and 60 minutes from the plan's first core are drawn as well.
 
     Raises
     ------
     InputError
-        As `plan_map` and `save` do.
+        As `plan_map` does.
     """
     (case,) = found.cases
     after = _scene(found.situation, case, found.verdicts)
     if found.before is None:
-        save(plan_map(after, basemap=basemap), path)
-        return
+        return plan_map(after, basemap=basemap)
     before = _scene(found.before, found.before.case(case.plan.id), found.verdicts_before)
     shown = ("targets", "circles", "network", "places")
     pair = [replace(scene, shown=shown) for scene in (before, after)]
-    save(compare_map(*pair, basemap=basemap), path)
+    return compare_map(*pair, basemap=basemap)
+
+
+def write(found: Assessment, path: str | Path, *, basemap: str | None = None) -> None:
+    """Write the map of an assessment of one plan, as `assessment_map` draws it.
+
+    Raises
+    ------
+    InputError
+        As `plan_map` and `save` do.
+    """
+    save(assessment_map(found, basemap=basemap), path)
 
 
 def _scene(situation: Situation, case: Case, verdicts: Sequence[Verdict]) -> Scene:

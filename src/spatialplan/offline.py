@@ -21,7 +21,7 @@ from branca.element import Element, Figure
 from spatialplan.errors import InputError
 from spatialplan.files import atomic_path
 
-__all__ = ["asset", "frame", "header", "page", "save", "to_json"]
+__all__ = ["asset", "frame", "header", "page", "save", "to_html", "to_json"]
 
 MAX_BYTES = 3_000_000
 
@@ -69,12 +69,19 @@ def _leaflet() -> tuple[str, str]:
 def to_json(value: Any) -> str:
     """Return JSON that is safe inside a script element.
 
-    No text of the data can end the element, open a comment, or look like an address.
+    No text of the data can end the element, open a comment, look like an address, or be taken
+    for a template: branca renders what an element returns once more.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
+    text = re.sub(r"\{(?=[{%#])", r"\\u007b", text)
     return text.replace("//", "\\/\\/")
+
+
+def to_html(text: str) -> str:
+    """Return HTML that branca's second rendering leaves as it is."""
+    return text.replace("{", "&#123;")
 
 
 def header(styles: Iterable[str] = (), scripts: Iterable[str] = ()) -> Element:
@@ -143,7 +150,6 @@ def _refuse_addresses(html: str, hosts: tuple[str, ...]) -> None:
 
 
 def _fits(host: str, allowed: str) -> bool:
-    # Leaflet writes subdomains as {s} or {0-3}; they stand for any one label.
     if not allowed.startswith("*."):
         return host == allowed
     return host.endswith(allowed[1:])

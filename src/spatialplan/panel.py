@@ -15,7 +15,7 @@ from spatialplan import boundaries, offline
 from spatialplan.layers import Layer, Scene
 from spatialplan.palette import VERDICT
 from spatialplan.standards import CLASSES
-from spatialplan.targets import VERDICT_NAMES
+from spatialplan.targets import VERDICT_NAMES, changed_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,7 @@ def panel(
         sections=[
             _section(name, layers, scene, earlier)
             for name, layers in _merged(sections, before[1] if before else {})
+            if layers or scene.verdicts
         ],
         notes=_notes(attribution),
     )
@@ -75,7 +76,7 @@ def _merged(sections: Sections, before: Sections) -> Iterator[tuple[str, list[La
     """Yield the layers of each section: those of both maps, each key once."""
     for name, layers in sections.items():
         found = {layer.key: layer for layer in [*before.get(name, ()), *layers]}
-        if found:
+        if found or name == "targets":
             yield name, list(found.values())
 
 
@@ -255,19 +256,15 @@ def _gain(before: Verdict, after: Verdict) -> int:
 
 
 def _pair_changes(before: Verdict, after: Verdict, limit: int = 6) -> str:
-    """Return the pairs whose minutes changed, those that crossed the threshold first."""
-    earlier = {(pair.origin.key, pair.destination.key): pair for pair in before.pairs}
-    rows = []
-    for pair in after.pairs:
-        old = earlier.get((pair.origin.key, pair.destination.key))
-        if old is None or round(old.minutes, 1) == round(pair.minutes, 1):
-            continue
-        text = f"{pair.origin.name_zh}→{pair.destination.name_zh} "
-        text += f"{_minutes(old.minutes)} → {_minutes(pair.minutes)} 分"
-        rows.append((old.met == pair.met, text))
-    rows.sort(key=lambda row: row[0])
-    more = f" 等 {len(rows)} 对" if len(rows) > limit else ""
-    return ";".join(text for _, text in rows[:limit]) + more
+    """Return the trips whose minutes changed, those that crossed the threshold first."""
+    pairs = sorted(changed_pairs(after, before), key=lambda pair: pair[0].met == pair[1].met)
+    texts = [
+        f"{now.origin.name_zh}→{now.destination.name_zh} "
+        f"{_minutes(was.minutes)} → {_minutes(now.minutes)} 分"
+        for now, was in pairs[:limit]
+    ]
+    more = f" 等 {len(pairs)} 对" if len(pairs) > limit else ""
+    return ";".join(texts) + more
 
 
 def _minutes(value: float) -> str:

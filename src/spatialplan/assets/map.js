@@ -83,7 +83,7 @@
 
   Board.prototype.show = function (key, on) {
     const group = this.groups[key];
-    if (!group) return;
+    if (!group || this.map.hasLayer(group) === on) return;
     if (on) this.map.addLayer(group);
     else this.map.removeLayer(group);
     if (on) this.restack();
@@ -175,9 +175,9 @@
 
   function panel() {
     for (const box of document.querySelectorAll("input[data-layer]")) {
-      box.addEventListener("change", () => {
-        for (const board of boards) board.show(box.dataset.layer, box.checked);
-      });
+      const obey = () => boards.forEach((board) => board.show(box.dataset.layer, box.checked));
+      box.addEventListener("change", obey);
+      obey();  // the maps of a comparison may open with different layers
     }
     const fold = document.querySelector(".sp-fold");
     const refit = () => boards.forEach((board) => board.map.invalidateSize());

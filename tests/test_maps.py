@@ -1,0 +1,387 @@
+import json
+import re
+from dataclasses import replace
+from datetime import date
+from math import cos, hypot, inf, radians
+from types import SimpleNamespace
+
+import folium
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from spatialplan import gcj02, layers, maps, network, offline, places, plan, scenario
+from spatialplan.errors import InputError
+from spatialplan.network import Network
+from spatialplan.plan import Citation, Target
+from spatialplan.targets import Pair, Verdict
+from spatialplan.travel import Route
+
+EVIL = "<script>alert(1)</script>\"'`{{7*7}}${1}<img src=x onerror=alert(2)>"
+
+
+def verdict_of(name, trips, *, target="T1", title="半小时交通圈", value=None):
+    """Trips are (origin id, destination id, minutes, lower bound)."""
+    aim = Target(
+        target, "linxia-2021", title, "half an hour", "travel_time", Citation("1", "原文"),
+        threshold=30.0, unit="min",
+    )  # fmt: skip
+    pairs = []
+    for origin, destination, minutes, bound in trips:
+        a, b = (places.builtin()[place_id] for place_id in (origin, destination))
+        route = Route(a, b, "road", minutes)
+        bounded = SimpleNamespace(minutes=bound)
+        pairs.append(Pair(a, b, minutes, 40.0, minutes <= 30, bounded, route))
+    return Verdict(aim, name, "理由", "reason", value, evidence="mixed", pairs=tuple(pairs))
+
+
+TRIPS = [
+    ("linxia-shi", "dongxiang-xian", 25.0, 13.0),
+    ("linxia-shi", "guanghe-xian", 45.0, 26.0),
+    ("linxia-shi", "kangle-xian", 65.0, 39.0),
+]
+
+
+@pytest.fixture(scope="module")
+def open_network():
+    return network.builtin().at("2024-12")
+
+
+@pytest.fixture(scope="module")
+def scene(open_network):
+    disc = shapely.Point(103.2, 35.6)
+    circles = gpd.GeoDataFrame(
+        {"minutes": [30.0, 60.0]}, geometry=[disc.buffer(0.1), disc.buffer(0.3)], crs=4326
+    )
+    return maps.Scene(
+        plan=plan.builtin("linxia-2021"),
+        network=open_network,
+        verdicts=[verdict_of("impossible", TRIPS, value=65.0)],
+        circles=(maps.Reach("自临夏市", "from Linxia", circles),),
+        scenario_zh="实际通车",
+        scenario_en="Open",
+        profile_zh="运行速度",
+        drawn_on=date(2026, 1, 2),
+    )
+
+
+@pytest.fixture(scope="module")
+def html(scene):
+    return maps.plan_map(scene).html()
+
+
+def payloads(html):
+    """Return what each layer of the (first) map draws, by key."""
+    found = re.findall(r'board_a\.add\("(\w+)", feature_group_a_\w+,\s*(\{.*?\})\);', html)
+    return {key: json.loads(text) for key, text in found}
+
+
+def tips(layer):
+    return [item["t"] for item in layer["items"] if "t" in item]
+
+
+def test_the_page_says_what_it_shows(html):
+    for text in ("实际通车", "2024-12", "运行速度", "2026-01-02", "示意图", "天地图", "629900"):
+        assert (text in html) == (text != "629900")
+    assert "<title>临夏州新型城镇化规划" in html
+
+
+def test_the_page_names_no_address_outside_leaflet_and_says_so_to_the_browser(html):
+    script, style = offline._leaflet()
+    rest = html.replace(script, "").replace(style, "")
+    assert "://" not in rest
+    assert not re.search(r"""(?:src|href)\s*=\s*"(?!data:)""", rest.split("<body>")[0])
+    assert "default-src 'none'" in html
+    assert "img-src data: blob:;" in html
+
+
+def test_the_page_is_small_and_the_same_each_time(scene, html):
+    assert len(html.encode()) < offline.MAX_BYTES / 2
+    assert maps.plan_map(scene).html() == html
+
+
+def test_coordinates_are_rounded_to_five_decimals(html):
+    layer = payloads(html)["roads"]
+    numbers = re.findall(r"\d+\.(\d+)", json.dumps([item["g"] for item in layer["items"]]))
+    assert len(numbers) > 500
+    assert max(map(len, numbers)) <= 5
+
+
+def test_trips_are_coloured_by_their_own_verdict(html):
+    layer = payloads(html)["target0"]
+    coloured = {
+        item["t"][0]: layer["styles"][item["s"]]["color"] for item in layer["items"] if "t" in item
+    }
+    assert coloured == {
+        "临夏市 → 东乡县": layers.VERDICT["met"],
+        "临夏市 → 广河县": layers.VERDICT["not_met"],
+        "临夏市 → 康乐县": layers.VERDICT["impossible"],
+    }
+    kangle = dict(tips(layer)[2][1:])
+    assert kangle["用时 time"].startswith("65.0")
+    assert kangle["理论下限 lower bound"].startswith("39.0")
+    assert kangle["里程 distance"] == "40.0 km"
+    assert "30" in kangle["门槛 threshold"]
+    assert {label["t"] for label in layer["labels"]} == {"25 分", "45 分", "65 分"}
+
+
+def test_a_trip_without_a_way_is_said_to_be_none(scene):
+    verdict = verdict_of("not_met", [("linxia-shi", "kangle-xian", inf, 39.0)])
+    verdict = replace(verdict, pairs=(replace(verdict.pairs[0], minutes=np.nan, km=np.nan),))
+    (layer,) = layers.layers_of(replace(scene, verdicts=[verdict]))["targets"]
+    tip = next(dict(item["t"][1:]) for item in layer.items if "t" in item)
+    assert "不通" in tip["用时 time"]
+    assert "里程 distance" not in tip
+
+
+def test_circles_are_bands_that_do_not_cover_each_other(html):
+    bands = [shapely.geometry.shape(item["g"]) for item in payloads(html)["circles0"]["items"]]
+    assert len(bands) == 2
+    assert bands[0].intersection(bands[1]).area < 1e-6
+    assert bands[1].area > bands[0].area
+
+
+def test_inferred_elements_are_dashed_and_called_so(scene, html):
+    found = payloads(html)
+    for element in scene.plan.elements:
+        if element.kind == "node" or not (element.members or element.spine):
+            continue
+        layer = found[f"structure{scene.plan.structures.index(element.structure)}"]
+        items = [item for item in layer["items"] if item.get("t", [""])[0] == element.name_zh]
+        styles = [layer["styles"][item["s"]] for item in items]
+        dashed = element.inferred or element.spine_inferred
+        edges = [style for style in styles if style.get("stroke", True)]
+        assert edges
+        assert all(("dashArray" in style) == dashed for style in edges), element.id
+        assert all(("推断 inferred" in dict(item["t"][1:])) == dashed for item in items)
+
+
+def test_estimated_points_are_hollow_and_say_their_source_and_accuracy(html):
+    table = places.builtin().table
+    layer = payloads(html)["towns"]
+    hollow = {
+        item["t"][0]: layer["styles"][item["s"]]["fillColor"] == "#fff" for item in layer["items"]
+    }
+    towns = table[table["adcode"].isin(plan.builtin("linxia-2021").area)]
+    towns = towns[towns["kind"].isin(places.TOWN_KINDS)].drop_duplicates("name_zh", keep=False)
+    wanted = (towns.set_index("name_zh")["confidence"] == "L").to_dict()
+    assert {name: hollow[name] for name in wanted} == wanted
+    assert len(set(wanted.values())) == 2
+    tip = dict(tips(layer)[0][1:])
+    assert {"来源 source", "位置精度 accuracy", "可信度 confidence"} <= set(tip)
+
+
+def test_roads_not_open_are_dashed(scene, open_network):
+    links = open_network.links.copy()
+    road = links[(links["class"] == "expressway") & links.intersects(scene.window)].index[0]
+    links.loc[road, "status"] = "construction"
+    changed = Network(open_network.nodes, links, "n", "2024-12")
+    roads, *_ = layers.layers_of(replace(scene, network=changed))["network"]
+    styles = {
+        dict(item["t"][1:])["编号 link"]: roads.styles[item["s"]]
+        for item in roads.items
+        if "t" in item
+    }
+    assert styles[road]["dashArray"] == layers.STATUS_DASH["construction"]
+    assert sum("dashArray" in style for style in styles.values()) == 1
+    assert "在建" in [key.zh for key in roads.keys]
+
+
+def test_projects_outside_the_scenario_are_there_but_off(scene):
+    register = scenario.register()
+    found = {
+        layer.key: layer for layer in layers.layers_of(replace(scene, register=register))["network"]
+    }
+    drawn = {dict(item["t"][1:])["编号 link"] for item in found["projects"].items if "t" in item}
+    assert drawn
+    assert not drawn & set(scene.network.links.index)
+    assert not found["projects"].shown
+
+
+def test_the_reserves_are_drawn_with_their_explanation(html):
+    found = {tip[0]: dict(tip[1:]) for tip in tips(payloads(html)["boundaries"])}
+    assert "天地图" in found["太子山天然林保护区"]["说明 note"]
+    assert {"临夏市", "永靖县", "积石山县"} <= set(found)
+
+
+def test_names_of_the_data_cannot_become_markup(scene):
+    evil_plan = replace(
+        scene.plan,
+        title_zh=EVIL,
+        title_en=EVIL,
+        elements=tuple(
+            replace(element, name_zh=EVIL, name_en=EVIL, structure=EVIL, note=EVIL)
+            for element in scene.plan.elements
+        ),
+    )
+    links = scene.network.links.copy()
+    links["name_zh"] = links["ref"] = links["source"] = EVIL
+    verdicts = [replace(verdict_of("met", TRIPS, title=EVIL), reason_zh=EVIL)]
+    evil = replace(
+        scene, plan=evil_plan, network=Network(scene.network.nodes, links, EVIL, "2024-12"),
+        verdicts=verdicts, scenario_zh=EVIL, profile_zh=EVIL,
+    )  # fmt: skip
+    page = maps.compare_map(scene, evil).html()
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "`49" not in page  # no template has run over it
+    assert page.count("7*7}}") > 20
+    assert page.count("<script") == offline.header(["a"], ["b"]).render().count("<script") + 3
+
+
+@pytest.mark.parametrize(
+    "text", ["{{{1}}", "{%raw%}", "{#c#}", "{{{%", "</script>", "<!--", "//a.b"]
+)
+def test_json_in_a_script_survives_two_renderings(text):
+    import jinja2
+
+    once = jinja2.Template("{{ x }}").render(x=offline.to_json({"a": {"b": [text]}}))
+    twice = jinja2.Template(once).render()
+    assert json.loads(twice) == {"a": {"b": [text]}}
+    assert not re.search(r"[<>]|//|\{[{%#]", twice)
+
+
+def test_an_element_that_needs_the_network_is_refused(scene, tmp_path):
+    made = maps.plan_map(scene)
+    folium.TileLayer("https://tiles.example.org/{z}/{x}/{y}.png", attr="x").add_to(made)
+    target = tmp_path / "map.html"
+    target.write_text("old")
+    with pytest.raises(InputError, match=r"tiles\.example\.org"):
+        maps.save(made, target)
+    assert target.read_text() == "old"
+
+
+def test_a_page_of_more_than_3_mb_is_refused(tmp_path):
+    with pytest.raises(InputError, match="3 MB"):
+        offline.save("x" * 3_000_001, tmp_path / "map.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_save_writes_the_page(scene, html, tmp_path):
+    maps.save(maps.plan_map(scene), tmp_path / "new" / "map.html")
+    assert (tmp_path / "new" / "map.html").read_text(encoding="utf-8") == html
+
+
+def test_notebooks_get_the_same_page_in_a_frame(scene):
+    shown = maps.plan_map(scene)._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert shown.count("<") == 2  # everything inside is escaped
+
+
+def test_base_maps_allow_their_own_host_only(scene, monkeypatch):
+    page = maps.plan_map(scene, basemap="osm").html()
+    assert "https://tile.openstreetmap.org/{z}/{x}/{y}.png" in page
+    assert "img-src data: blob: https://tile.openstreetmap.org;" in page
+    assert "OpenStreetMap" in page
+    monkeypatch.setenv("TIANDITU_TK", "0123abc")
+    page = maps.plan_map(scene, basemap="tianditu").html()
+    assert "tk=0123abc" in page
+    assert "https://*.tianditu.gov.cn" in page
+
+
+@pytest.mark.parametrize("key", ["", "  ", 'x" onload="'])
+def test_tianditu_without_a_key_says_how_to_get_one(scene, monkeypatch, key):
+    monkeypatch.setenv("TIANDITU_TK", key)
+    with pytest.raises(InputError, match="TIANDITU_TK"):
+        maps.plan_map(scene, basemap="tianditu")
+
+
+def test_an_unknown_base_map_is_named(scene):
+    with pytest.raises(InputError, match="google"):
+        maps.plan_map(scene, basemap="google")
+    assert maps.plan_map(scene, basemap="none").hosts == ()
+
+
+def metres(lon, lat, lon2, lat2):
+    return (lon2 - lon) * 111_320 * cos(radians(lat)), (lat2 - lat) * 110_950
+
+
+def test_gcj02_moves_linxia_203_m_east_and_40_m_south():
+    lon, lat = gcj02.to_gcj02(103.212, 35.599)
+    east, north = metres(103.212, 35.599, float(lon), float(lat))
+    assert east == pytest.approx(203, abs=2)
+    assert north == pytest.approx(-40, abs=2)
+    assert gcj02.to_gcj02(2.35, 48.85) == (2.35, 48.85)
+
+
+def test_amap_shifts_the_drawing_and_nothing_else(scene):
+    plain, shifted = (
+        payloads(maps.plan_map(scene, basemap=name).html()) for name in ("osm", "amap")
+    )
+    for key in ("roads", "towns", "boundaries", "structure0"):
+        a, b = (layer[key]["items"][0]["g"] for layer in (plain, shifted))
+        before, after = (shapely.get_coordinates(shapely.geometry.shape(g))[0] for g in (a, b))
+        assert 120 < hypot(*metres(*before, *after)) < 300, key
+    a, b = (layer["towns"]["labels"][0]["x"][0] for layer in (plain, shifted))
+    assert 150 < hypot(*metres(a[1], a[0], b[1], b[0])) < 300
+    assert (
+        scene.network.links.geometry.iloc[0]
+        == network.builtin().at("2024-12").links.geometry.iloc[0]
+    )
+
+
+def after_of(scene):
+    trips = [*TRIPS[:1], ("linxia-shi", "guanghe-xian", 29.0, 26.0), *TRIPS[2:]]
+    links = scene.network.links.copy()
+    gone = links.index[links["ref"] == "G75"]
+    links = links.drop(gone)
+    changed = links.index[links["ref"] == "G1816"]
+    links.loc[changed, "class"] = "class1"
+    added = links.iloc[[0]].assign(ref="S99", name_zh="新路", length_km=12.3)
+    added.index = pd.Index(["s99-0001"])
+    links = pd.concat([links, added])
+    return replace(
+        scene,
+        network=Network(scene.network.nodes, links, "after", "2025-12"),
+        verdicts=[verdict_of("not_met", trips, value=29.5)],
+        scenario_zh="加新路",
+    )
+
+
+def test_changes_name_verdicts_pairs_and_roads(scene):
+    found = maps.changes(scene, after_of(scene))
+    assert found[0].zh == "T1 半小时交通圈:不可能 → 未达到,65 分钟 → 29.5 分钟"
+    assert "临夏市→广河县 45 → 29 分" in found[0].en
+    assert found[0].kind == "better"
+    roads = [change.zh for change in found[1:]]
+    assert any("新增 S99 新路" in text and "12.3 km" in text for text in roads)
+    assert any("停用 G75" in text for text in roads)
+    assert any("修改 G1816" in text and "高速公路 → 一级公路" in text for text in roads)
+    assert maps.changes(scene, scene) == []
+
+
+def test_a_verdict_that_gets_worse_is_marked_so(scene):
+    change = maps.changes(after_of(scene), scene)[0]
+    assert change.kind == "worse"
+
+
+def test_two_maps_share_one_page(scene):
+    page = maps.compare_map(scene, after_of(scene)).html()
+    assert "board_a.add(" in page
+    assert "board_b.add(" in page
+    assert page.count('class="folium-map"') == 2
+    assert page.count('data-layer="target0"') == 1
+    assert "不可能 → 未达到" in page
+    assert len(page.encode()) < offline.MAX_BYTES
+
+
+def test_maps_of_two_plans_are_not_compared(scene):
+    other = replace(scene, plan=replace(scene.plan, id="other"))
+    with pytest.raises(InputError, match="同一规划"):
+        maps.compare_map(scene, other)
+
+
+def test_sections_that_are_not_asked_for_start_switched_off(scene):
+    sections = layers.layers_of(replace(scene, shown=("targets", "network")))
+    assert [name for name, found in sections.items() if any(layer.shown for layer in found)] == [
+        "targets",
+        "network",
+    ]
+
+
+def test_a_label_is_never_upside_down():
+    line = shapely.LineString([(103.5, 35.5), (103.0, 35.4), (102.8, 35.8)])
+    for course in (line, line.reverse()):
+        assert all(-90 <= angle <= 90 for _, _, angle in layers._along(course))
