@@ -13,7 +13,7 @@ import pandas as pd
 import shapely
 
 from spatialplan import boundaries
-from spatialplan.files import data_dir
+from spatialplan.files import data_dir, read_text
 from spatialplan.labels import Candidate, Label, along, inside
 from spatialplan.sheet import INK, Entry, Sheet
 
@@ -72,6 +72,19 @@ def bounds_of(shapes: Sequence[Any], margin: float = 0.06) -> tuple[float, float
         parts[:, 2].max() + margin,
         parts[:, 3].max() + margin,
     )
+
+
+def title_of(data: Material, number: str, title: str) -> str:
+    """Return the title of a figure, with its number when the document has such a figure."""
+    path = data_dir() / "plans" / "texts" / f"{data.plan.id}.txt"
+    known = path.is_file() and f"图{number}" in read_text(path)
+    return f"图{number} {title}" if known else title
+
+
+def minutes_text(minutes: float, limit: float | None = None) -> str:
+    """Return whole minutes; with one decimal where rounding would hide that a limit is passed."""
+    hidden = limit is not None and minutes > limit and round(minutes) <= limit
+    return f"{minutes:.1f}" if hidden else f"{minutes:.0f}"
 
 
 def subtitle_of(data: Material) -> str:

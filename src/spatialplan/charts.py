@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from spatialplan.basemap import minutes_text
 from spatialplan.fonts import font, text_width
 from spatialplan.palette import VERDICT
 from spatialplan.sheet import GREY, INK, draw_text, wrap
@@ -129,7 +130,11 @@ def _verdict_row(
     draw_text(axes, scale.right + 17 + text_width(zh, 10), y + 5.5, words, 7.5, colour)
     value = _finite(verdict.value)
     none = "没有通路 no way" if verdict.pairs else "没有值 no value"
-    words = f"{value:.0f}分钟,限{target.threshold:g}" if value is not None else none
+    words = (
+        f"{minutes_text(value, target.threshold)}分钟,限{target.threshold:g}"
+        if value is not None
+        else none
+    )
     draw_text(axes, scale.right + 14, y - 7, f"{words}{worst}", 7.6, GREY)
 
 
@@ -269,9 +274,7 @@ def _cell(
                 zorder=3,
             )
         )
-    # 60.3 against a limit of 60 must not read as 60.
-    close = over and round(value) <= threshold
-    text = "—" if same else "不通" if not known else f"{value:.1f}" if close else f"{value:.0f}"
+    text = "—" if same else minutes_text(value, threshold) if known else "不通"
     colour = "white" if shade > 0.72 and not same else INK
     axes.text(
         x + wide / 2,

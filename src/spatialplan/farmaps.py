@@ -18,6 +18,7 @@ from spatialplan.basemap import (
     prefectures,
     provinces,
     sheet_notes,
+    title_of,
     view_of,
 )
 from spatialplan.labels import Label, along, around, inside
@@ -120,7 +121,7 @@ CORRIDORS = (
 def national_position(data: Material) -> Figure:
     """Draw where the area meets the national eight-by-eight high-speed network (图5-1)."""
     sheet = Sheet(
-        "图5-1 与国家“八纵八横”高速铁路网",
+        title_of(data, "5-1", "与国家“八纵八横”高速铁路网"),
         "In the national eight-by-eight high-speed network",
         f"《{data.plan.title_zh}》",
         (99.2, 28.9, 110.4, 40.1),
@@ -304,7 +305,7 @@ def four_directions(data: Material) -> Figure:
         e for e in data.plan.elements if e.structure == DIRECTION_STRUCTURE and e.kind == "axis"
     ]
     sheet = Sheet(
-        "图5-2 “四向”发展战略交通体系",
+        title_of(data, "5-2", "“四向”发展战略交通体系"),
         "Transport in four strategic directions",
         f"《{data.plan.title_zh}》",
         (99.8, 29.4, 109.9, 39.2),

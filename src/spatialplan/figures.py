@@ -29,9 +29,11 @@ from spatialplan.basemap import (
     draw_bands,
     draw_base,
     draw_seats,
+    minutes_text,
     plain_name,
     sheet_notes,
     subtitle_of,
+    title_of,
 )
 from spatialplan.charts import travel_matrix_chart, verdict_chart
 from spatialplan.errors import InputError
@@ -63,6 +65,7 @@ __all__ = [
     "save",
     "spatial_layout",
     "stem",
+    "title",
     "travel_circles",
     "travel_matrix",
     "travel_matrix_chart",
@@ -185,7 +188,7 @@ def spatial_layout(data: Material) -> Figure:
     rows = data.layout[data.layout["structure"] == formula]
     wings = data.layout[data.layout["kind"] == "wing"]
     sheet = Sheet(
-        "图4-1 城镇总体空间布局",
+        title_of(data, "4-1", "城镇总体空间布局"),
         "Overall spatial layout of towns",
         f"《{data.plan.title_zh}》   {formula}",
         bounds_of([data.area]),
@@ -308,7 +311,7 @@ def travel_circles(data: Material) -> Figure:
     times = travel_times(data.graph, [data.origin], [*others, *data.outer_destinations])
     minutes = dict(zip(times["destination"], times["minutes"], strict=True))
     sheet = Sheet(
-        "图5-3 城镇1-2小时通行圈",
+        title_of(data, "5-3", "城镇1-2小时通行圈"),
         "Areas within one and two hours by road",
         subtitle_of(data),
         bounds_of([data.area, _points(data.outer_destinations, data.area)], 0.10),
@@ -389,7 +392,8 @@ def _timed(
     step = int(np.searchsorted(limits, minutes)) if known else len(limits)
     colour = _TIME_COLOURS[min(step, 2)]
     sheet.point(place.lon, place.lat, marker, size, colour)
-    time = f"{minutes:.0f}分钟" if known else "不可达"
+    passed = max((limit for limit in limits if known and limit < minutes), default=None)
+    time = f"{minutes_text(minutes, passed)}分钟" if known else "不可达"
     sheet.name(
         f"{place.name_zh} {time}", place.lon, place.lat, 10, size / 2 + 1, priority, bold=True
     )
@@ -441,7 +445,7 @@ def corridors(data: Material) -> Figure:
     """Draw the corridors along the belts, with roads by class and by status (图5-4)."""
     rows = data.layout[data.layout["structure"] == CORRIDOR_STRUCTURE]
     sheet = Sheet(
-        f"图5-4 “{CORRIDOR_STRUCTURE}”交通体系",
+        title_of(data, "5-4", f"“{CORRIDOR_STRUCTURE}”交通体系"),
         "Transport corridors along the four belts",
         f"《{data.plan.title_zh}》   道路含已通车、在建、拟建和谋划 Roads of every status",
         bounds_of([data.area]),
@@ -616,6 +620,12 @@ def draw(key: str, data: Material) -> Figure:
             "this figure cannot be drawn from the plan's data",
         )
     return FIGURES[key][2](data)
+
+
+def title(key: str, data: Material) -> tuple[str, str]:
+    """Return the Chinese and the English title; the number only if the document has it."""
+    zh, en, _ = FIGURES[key]
+    return (title_of(data, key, zh.split(" ", 1)[1]) if zh.startswith("图") else zh), en
 
 
 def stem(key: str) -> str:
