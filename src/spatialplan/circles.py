@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import geopandas as gpd
 import numpy as np
 import shapely
-import shapely.ops
 from pyproj import Transformer
 
+from spatialplan.geodesy import part
 from spatialplan.network import SURFACE
 from spatialplan.places import Place
 from spatialplan.travel import Graph, reach
 
 __all__ = ["circles", "reached_links"]
 
-# A road is cut into stretches of this many minutes; each is widened by what its far end has
-# left, so that the area never promises a point too early.
-STRETCH_MINUTES = 2.0
+# A road is cut into stretches of at most so many minutes, or of this share of the smallest
+# limit; each is widened by what its far end has left, so that the area never promises a point
+# too early. All limits of one call are cut at the same minutes, so that their areas nest.
+STRETCH_MINUTES, STRETCH_SHARE = 2.0, 1 / 15
 QUARTER_SEGMENTS = 6  # of the discs; polygons inscribed, so never too large
 
 
@@ -41,11 +42,13 @@ def circles(
     *,
     mode: str = "road",
     reverse: bool = False,
+    beside_km: float = np.inf,
 ) -> gpd.GeoDataFrame:
     """Return the areas within some minutes of the nearest origin (to it, when `reverse`).
 
     From every point of an ordinary road that is reached in time one walks on across country,
-    at the profile's ``off_network_kmh``, until the minutes run out. Expressways and railways
+    at the profile's ``off_network_kmh``, until the minutes run out, but no farther than
+    `beside_km`. Expressways and railways
     are left only at their gates.
 
     Returns
@@ -57,7 +60,8 @@ def circles(
     limits = sorted(float(limit) for limit in minutes)
     best = reach(graph, origins, limits[-1], mode=mode, reverse=reverse)
     plane = _plane(origins)
-    lines = _Lines(graph, plane)
+    step = min(STRETCH_MINUTES, limits[0] * STRETCH_SHARE)
+    lines = _Lines(graph, plane, step)
     areas = []
     for limit in limits:
         pieces = [
@@ -65,7 +69,7 @@ def circles(
             for piece in _pieces(graph, origins, best, limit, reverse)
             if graph.network.levels[piece.link] == SURFACE
         ]
-        areas.append(_area(graph, origins, lines, pieces, limit))
+        areas.append(_area(graph, origins, lines, pieces, limit, beside_km))
     frame = gpd.GeoDataFrame({"minutes": limits}, geometry=areas)
     return frame.set_geometry(_to_degrees(areas, plane), crs=4326)
 
@@ -101,10 +105,7 @@ def reached_links(
             "minutes_end": [piece.minutes_end for piece in pieces],
             "km": [length[link] * share for link, share in zip(positions, shares, strict=True)],
         },
-        geometry=[
-            shapely.ops.substring(geometry[piece.link], piece.start, piece.end, normalized=True)
-            for piece in pieces
-        ],
+        geometry=[part(geometry[piece.link], piece.start, piece.end) for piece in pieces],
         crs=4326,
     )
 
@@ -166,15 +167,16 @@ def _plane(origins: Sequence[Place]) -> Transformer:
 class _Lines:
     """The drawn lines of links in the plane, with the share of length at each point."""
 
-    def __init__(self, graph: Graph, plane: Transformer) -> None:
+    def __init__(self, graph: Graph, plane: Transformer, step: float) -> None:
         self._geometry = graph.network.links.geometry.to_numpy()
-        self._plane = plane
+        self.plane = plane
+        self.step = step  # minutes of a stretch
         self._known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def __getitem__(self, link: int) -> tuple[np.ndarray, np.ndarray]:
         if link not in self._known:
             lonlat = shapely.get_coordinates(self._geometry[link])
-            xy = np.column_stack(self._plane.transform(*lonlat.T))
+            xy = np.column_stack(self.plane.transform(*lonlat.T))
             along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
             self._known[link] = xy, along / (along[-1] or 1.0)
         return self._known[link]
@@ -185,8 +187,8 @@ def _stretches(lines: _Lines, piece: _Piece) -> Iterator[tuple[np.ndarray, float
     xy, along = lines[piece.link]
     if piece.minutes_end <= piece.minutes_start:
         return
-    first = np.floor(piece.minutes_start / STRETCH_MINUTES) + 1
-    marks = np.arange(first * STRETCH_MINUTES, piece.minutes_end, STRETCH_MINUTES)
+    first = np.floor(piece.minutes_start / lines.step) + 1
+    marks = np.arange(first * lines.step, piece.minutes_end, lines.step)
     times = np.concatenate([[piece.minutes_start], marks, [piece.minutes_end]])
     stops = np.interp(times, [piece.minutes_start, piece.minutes_end], [piece.start, piece.end])
     for begin, end, late in zip(stops[:-1], stops[1:], times[1:], strict=True):
@@ -200,20 +202,26 @@ def _stretches(lines: _Lines, piece: _Piece) -> Iterator[tuple[np.ndarray, float
 
 
 def _area(
-    graph: Graph, origins: Sequence[Place], lines: _Lines, pieces: list[_Piece], limit: float
+    graph: Graph,
+    origins: Sequence[Place],
+    lines: _Lines,
+    pieces: list[_Piece],
+    limit: float,
+    beside_km: float,
 ) -> shapely.MultiPolygon:
     """Return the union of the stretches, each widened by what is left at its far end, km."""
     speed = graph.profile.off_network_kmh / 60.0
     found = [stretch for piece in pieces for stretch in _stretches(lines, piece)]
-    starts = np.array([lines._plane.transform(place.lon, place.lat) for place in origins])
-    discs = shapely.buffer(shapely.points(starts), limit * speed, quad_segs=QUARTER_SEGMENTS)
+    starts = np.array([lines.plane.transform(place.lon, place.lat) for place in origins])
+    around = min(limit * speed, beside_km)
+    discs = shapely.buffer(shapely.points(starts), around, quad_segs=QUARTER_SEGMENTS)
     if not found:
         return _multi(shapely.union_all(discs))
     points = np.concatenate([xy for xy, _ in found])
     owner = np.repeat(np.arange(len(found)), [len(xy) for xy, _ in found])
     roads = shapely.linestrings(points, indices=owner)
     left = np.maximum(limit - np.array([late for _, late in found]), 0.0) * speed
-    bands = shapely.buffer(roads, left, quad_segs=QUARTER_SEGMENTS)
+    bands = shapely.buffer(roads, np.minimum(left, beside_km), quad_segs=QUARTER_SEGMENTS)
     return _multi(shapely.union_all(np.concatenate([bands, discs])))
 
 
