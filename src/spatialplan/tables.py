@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from spatialplan.travel import Route
 
 __all__ = [
+    "HEADINGS",
     "change_table",
     "member_table",
+    "outlook_table",
     "pair_table",
     "plan_table",
     "project_table",
@@ -42,6 +44,41 @@ LEG_NAMES = {
     "wait": "候车 wait",
     "leave": "出站 leave the station",
 }
+HEADINGS = {
+    "id": "编号 id",
+    "title_zh": "承诺",
+    "verdict_zh": "结论 verdict",
+    "verdict_before_zh": "原结论 before",
+    "value": "算得 value",
+    "value_before": "原值 before",
+    "threshold": "目标值 wanted",
+    "unit": "单位",
+    "share": "达到的比例 share",
+    "evidence_zh": "依据 basis",
+    "reason_zh": "为什么",
+    "target": "目标 target",
+    "origin_zh": "自 from",
+    "destination_zh": "至 to",
+    "minutes": "分钟 min",
+    "minutes_before": "原分钟 before",
+    "change": "变化 change",
+    "km": "公里 km",
+    "km2": "面积 km²",
+    "straight_km": "直线公里 straight",
+    "lower_bound": "理论下限(分钟) bound",
+    "met": "达到 met",
+    "link_id": "路段 link",
+    "ref": "路线 road",
+    "name_zh": "名称 name",
+    "class_zh": "等级 class",
+    "element": "要素 element",
+    "place": "地点 place",
+    "promised": "承诺年 promised",
+    "opened": "已通车 opened",
+    "expected": "预计 expected",
+    "evidence": "证据 evidence",
+    "confidence": "可信度 confidence",
+}
 SCHEDULE_NAMES = {"as_built": ("按证据", "as built"), "as_planned": ("按规划", "as planned")}
 
 
@@ -52,7 +89,11 @@ def verdict_table(assessment: Assessment) -> pd.DataFrame:
     for verdict, old in zip(assessment.verdicts, before, strict=True):
         row = _verdict_row(verdict)
         if old is not None:
-            row |= {"verdict_before": old.verdict, "value_before": old.value}
+            row |= {
+                "verdict_before": old.verdict,
+                "verdict_before_zh": VERDICT_NAMES[old.verdict][0],
+                "value_before": old.value,
+            }
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -171,24 +212,49 @@ def member_table(documents: Sequence[Plan], *structures: str) -> pd.DataFrame:
     return pd.DataFrame([row for _, row in chosen], columns=["element", "place", *empty])
 
 
-def shown(frame: pd.DataFrame, headings: Mapping[str, str] | None = None) -> Styler:
-    """Return a table for a notebook: whole texts, numbers short, verdicts in their colours.
+def outlook_table(assessments: Sequence[Assessment]) -> pd.DataFrame:
+    """Return one row for each target, with its verdict (Chinese) in each situation."""
+    rows: dict[str, dict[str, str]] = {}
+    for found in assessments:
+        for verdict in found.verdicts:
+            target = verdict.target
+            row = rows.setdefault(target.key, {"id": target.key, "title_zh": target.title_zh})
+            row[found.situation.title_zh] = VERDICT_NAMES[verdict.verdict][0]
+    return pd.DataFrame(list(rows.values()))
 
-    `headings` chooses the columns and names them; texts are escaped.
+
+def shown(frame: pd.DataFrame, columns: str = "") -> Styler:
+    """Return a table for a notebook: whole texts, short numbers, verdicts in their colours.
+
+    Parameters
+    ----------
+    frame
+        A table of this module, or any other.
+    columns
+        Names of the columns to show, in order, parted by spaces; by default all. The headings
+        are bilingual where `HEADINGS` knows the name.
     """
-    if headings:
-        frame = frame[list(headings)].rename(columns=headings)
+    frame = frame[columns.split()] if columns else frame
     colours = {
         name: f"color: {VERDICT[verdict]}; font-weight: bold"
         for verdict, names in VERDICT_NAMES.items()
         for name in names
     }
+    left = [("text-align", "left"), ("vertical-align", "top")]
     return (
-        frame.style.hide(axis="index")
-        .format(precision=1, na_rep="–", escape="html")
+        frame.rename(columns=HEADINGS)
+        .style.hide(axis="index")
+        .format(_short, na_rep="–", escape="html")
+        .format_index(axis="columns", escape="html")
         .map(lambda cell: colours.get(cell, "") if isinstance(cell, str) else "")
-        .set_properties(**{"text-align": "left", "vertical-align": "top"})
+        .set_table_styles([{"selector": "th, td", "props": left}])
     )
+
+
+def _short(value: object) -> object:
+    if isinstance(value, bool):
+        return "是 yes" if value else "否 no"
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else value
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
