@@ -47,11 +47,13 @@ class Situation:
 
     def case(self, plan_id: str) -> Case:
         """Return a plan on this network, ready for its targets."""
+        plan = plans.find(plan_id)
         return Case(
-            plans.builtin(plan_id),
+            plan,
             self.network,
             self.profile,
             self.scenario.id if self.scenario else self.network.name,
+            plan.gazetteer,
             every_link=scenarios.register() if self.scenario else None,
         )
 
@@ -139,8 +141,10 @@ def situation(
         base = scenarios.network_of(chosen)
     if not edits:
         return Situation(base, speeds, chosen)
-    from_file = isinstance(edits, str | Path)
-    applied = editing.apply_file(base, edits) if from_file else editing.apply(base, edits)
+    # A planner's own plan brings places along, and its works may begin there.
+    known = plans.find(plan_ids[0]).gazetteer if len(plan_ids) == 1 else None
+    apply = editing.apply_file if isinstance(edits, str | Path) else editing.apply
+    applied = apply(base, edits, known)
     return Situation(applied.network, speeds, chosen, applied)
 
 

@@ -138,7 +138,7 @@ def _add_map(commands: argparse._SubParsersAction) -> None:
 
 def _add_lists(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "plans", _plans, "规划清单。The plans.")
-    parser.add_argument("verb", nargs="?", choices=["show"])
+    parser.add_argument("verb", nargs="?", choices=["show", "new"])
     parser.add_argument("id", nargs="?")
     _command(commands, "scenarios", _scenarios, "情景清单。The scenarios.")
     parser = _command(commands, "places", _places, "查地点。Find places.")
@@ -294,14 +294,16 @@ def _map(options: argparse.Namespace) -> int:
 
 
 def _plans(options: argparse.Namespace) -> int:
-    from spatialplan import plan, printing, tables
+    from spatialplan import plan, printing, tables, template
 
+    if options.verb and not options.id:
+        raise InputError.of(
+            f"plans {options.verb}", "请写规划编号", "give the id of a plan, see `spatialplan plans`"
+        )
     if options.verb == "show":
-        if not options.id:
-            raise InputError.of(
-                "plans show", "请写规划编号", "give the id of a plan, see `spatialplan plans`"
-            )
-        print(printing.plan_text(plan.builtin(options.id)))
+        print(printing.plan_text(plan.find(options.id)))
+    elif options.verb == "new":
+        print(template.write(options.id))
     else:
         print(printing.text_table(tables.plan_table()))
     return DONE

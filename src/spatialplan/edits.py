@@ -11,13 +11,12 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-import shapely.ops
 from shapely.geometry.base import BaseGeometry
 
 from spatialplan import places
 from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import load_yaml
-from spatialplan.geodesy import line_km, straight_km
+from spatialplan.geodesy import line_km, part, point_at, straight_km
 from spatialplan.network import EXPRESSWAY, SURFACE, Network, as_links, as_nodes
 from spatialplan.standards import CLASSES, DESIGN_SPEEDS, MODES, RAIL_CLASSES
 
@@ -174,7 +173,11 @@ def _entries(path: Path) -> list[Any]:
     if path.suffix.lower() not in (".yaml", ".yml"):
         return _layer_entries(path)
     content = load_yaml(path)
-    entries = content.get("edits") if isinstance(content, dict) else content
+    entries = content
+    if isinstance(content, dict):
+        # The projects of a plan file are edits too: all of them are then built.
+        projects = content.get("projects") or []
+        entries = content.get("edits") or [e for p in projects for e in p.get("edits") or []]
     if not isinstance(entries, list) or not entries:
         raise InputError.of(
             path, "没有 edits 列表;请写 edits: 后逐条列出", "no list of edits in the file"
@@ -392,8 +395,13 @@ def apply(
     return applied
 
 
-def apply_file(network: Network, path: str | Path, snap_km: float = SNAP_KM) -> Applied:
-    """Return the network with the edits of a file applied.
+def apply_file(
+    network: Network,
+    path: str | Path,
+    gazetteer: places.Gazetteer | None = None,
+    snap_km: float = SNAP_KM,
+) -> Applied:
+    """Return the network with the edits of a file applied; of a plan file, all its projects.
 
     Raises
     ------
@@ -401,7 +409,7 @@ def apply_file(network: Network, path: str | Path, snap_km: float = SNAP_KM) -> 
         With every fault, of the file itself and against the network, at once.
     """
     edits, faults = _parsed(_entries(Path(path)), Path(path).name)
-    applied, more = _applied(network, edits, places.builtin(), snap_km)
+    applied, more = _applied(network, edits, gazetteer or places.builtin(), snap_km)
     collect([*faults, *more])
     return applied
 
@@ -682,7 +690,7 @@ def _node_at(
     if node_km <= min(cut_km + NODE_BONUS_KM, draft.snap_km):
         return str(network.nodes.index[node])
     if cut is not None and cut_km <= draft.snap_km:
-        return _cut(draft, cut, position, cut_level, splits)
+        return _cut(draft, cut, cut_level, splits)
     if cls == "ramp":
         return draft.put_node(
             draft.free_id("interchange"),
@@ -706,7 +714,6 @@ def _node_at(
 def _cut(
     draft: _Draft,
     cut: tuple[int, float, float],
-    position: tuple[float, float],
     level: int,
     splits: _Splits,
 ) -> str:
@@ -715,14 +722,13 @@ def _cut(
     link_id = str(network.links.index[cut[0]])
     row = network.links.loc[[link_id]]
     line, fraction = row.geometry.iloc[0], cut[1]
-    foot = line.interpolate(fraction, normalized=True)
     node = draft.put_node(
         draft.free_id(f"{link_id}-cut"),
         kind="interchange" if level == EXPRESSWAY else "junction",
         place_id="",
         name_zh="",
         confidence=row["confidence"].iloc[0],
-        geometry=foot,
+        geometry=point_at(line, fraction),
     )
     parts = (
         ("a", row["from_node"].iloc[0], node, 0.0, fraction),
@@ -733,7 +739,7 @@ def _cut(
         half = row.rename(index={link_id: f"{link_id}-{suffix}"})
         half = half.assign(from_node=start, to_node=end, length_basis="pro_rata")
         half["length_km"] = row["length_km"].iloc[0] * (high - low)
-        half["geometry"] = [shapely.ops.substring(line, low, high, normalized=True)]
+        half["geometry"] = [part(line, low, high)]
         halves.append(half)
     splits.removed.append(row)
     splits.halves += [half.index[0] for half in halves]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from io import StringIO
@@ -89,6 +90,35 @@ class Gazetteer:
             )
         points = shapely.points(frame["lon"], frame["lat"])
         return cls(gpd.GeoDataFrame(frame, geometry=points, crs=4326).set_index("place_id"))
+
+    def with_places(self, more: Sequence[Place]) -> Gazetteer:
+        """Return the gazetteer with more places; one of the same id takes the old one's place."""
+        if not more:
+            return self
+        rows = {
+            place.place_id: {
+                "name_zh": place.name_zh,
+                "name_en": place.name_en,
+                "kind": place.kind,
+                "county": "",
+                "adcode": place.adcode,
+                "lon": place.lon,
+                "lat": place.lat,
+                "accuracy_m": place.accuracy_m,
+                "confidence": place.confidence,
+            }
+            for place in more
+        }
+        frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("place_id")
+        frame["adcode"] = frame["adcode"].astype("Int64")
+        points = shapely.points(frame["lon"].to_numpy(float), frame["lat"].to_numpy(float))
+        added = gpd.GeoDataFrame(frame, geometry=points, crs=4326)
+        kept = self.table[~self.table.index.isin(added.index)]
+        whole = pd.concat([kept, added])
+        for name in ("aliases", "source", "note"):
+            if name in whole:
+                whole[name] = whole[name].fillna("")
+        return Gazetteer(whole)
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import data_dir, load_yaml, read_text
-from spatialplan.places import Gazetteer
+from spatialplan.places import Gazetteer, Place
 from spatialplan.places import builtin as builtin_places
 
-__all__ = ["Citation", "Element", "Plan", "Project", "Target", "builtin", "plan_ids", "read"]
+__all__ = ["Citation", "Element", "Plan", "Project", "Target", "builtin", "find", "plan_ids", "read"]
 
 ELEMENT_KINDS = ("core", "belt", "axis", "node", "pole", "ring", "wing", "cluster", "corridor")
 
@@ -123,6 +123,12 @@ class Plan:
     elements: tuple[Element, ...] = ()
     targets: tuple[Target, ...] = ()
     projects: tuple[Project, ...] = ()
+    places: tuple[Place, ...] = ()
+
+    @property
+    def gazetteer(self) -> Gazetteer:
+        """The built-in gazetteer, with the places that the plan brings along."""
+        return builtin_places().with_places(self.places)
 
     def element(self, element_id: str) -> Element:
         """Return the element of an id (`KeyError` when there is none)."""
@@ -160,7 +166,19 @@ def _read_builtin(folder: Path, plan_id: str) -> Plan:
     return read(folder / "plans" / f"{plan_id}.yaml")
 
 
-def read(path: str | Path, gazetteer: Gazetteer | None = None) -> Plan:
+def find(name: str | Path) -> Plan:
+    """Return a built-in plan by its id, or a planner's own by the path of its YAML file.
+
+    Raises
+    ------
+    InputError
+        When there is neither, or the file has faults.
+    """
+    path = Path(name)
+    return read(path) if path.suffix.lower() in (".yaml", ".yml") else builtin(str(name))
+
+
+def read(path: str | Path) -> Plan:
     """Read a plan file; the text that its quotes come from lies in ``texts/<id>.txt`` beside it.
 
     Raises
@@ -179,9 +197,45 @@ def read(path: str | Path, gazetteer: Gazetteer | None = None) -> Plan:
         raise InputError.of(
             path, f"缺少 {'、'.join(missing)};请补上", f"missing: {', '.join(missing)}"
         )
-    text = path.parent / "texts" / f"{content['id']}.txt"
-    collect(_faults(content, str(path), read_text(text), gazetteer or builtin_places()))
-    return _plan(content)
+    text = read_text(path.parent / "texts" / f"{content['id']}.txt")
+    own = _own_places(content, str(path))
+    collect(_faults(content, str(path), text, builtin_places().with_places(own)))
+    return _plan(content, own)
+
+
+_PLACE_KEYS = ("place_id", "name_zh", "lon", "lat")
+
+
+def _own_places(content: dict, where: str) -> tuple[Place, ...]:
+    """Return the places that a plan file brings along, beside the built-in ones."""
+    faults, found = [], []
+    for number, entry in enumerate(content.get("places") or [], start=1):
+        spot = f"{where} places 第{number}条"
+        missing = [key for key in _PLACE_KEYS if not isinstance(entry, dict) or key not in entry]
+        if missing:
+            faults.append(Fault(spot, f"缺少 {'、'.join(missing)}", f"missing: {missing}"))
+        elif not (_in(entry["lon"], 180) and _in(entry["lat"], 90)):
+            faults.append(Fault(spot, "经纬度无效;应为十进制度", "not a position in degrees"))
+        else:
+            found.append(
+                Place(
+                    name_zh=str(entry["name_zh"]),
+                    lon=float(entry["lon"]),
+                    lat=float(entry["lat"]),
+                    place_id=str(entry["place_id"]),
+                    name_en=str(entry.get("name_en") or ""),
+                    kind=str(entry.get("kind") or "town"),
+                    adcode=entry.get("adcode"),
+                    accuracy_m=float(entry.get("accuracy_m") or 0.0),
+                    confidence=str(entry.get("confidence") or "L"),
+                )
+            )
+    collect(faults)
+    return tuple(found)
+
+
+def _in(value: object, top: float) -> bool:
+    return isinstance(value, int | float) and -top <= value <= top
 
 
 def _faults(content: dict, where: str, text: str, gazetteer: Gazetteer) -> Iterator[Fault]:
@@ -230,7 +284,7 @@ def _element_faults(entry: dict, spot: str, gazetteer: Gazetteer) -> Iterator[Fa
                 yield Fault(spot, f"{key} 中没有地点“{name}”;相近的有:{near}", "no such place id")
 
 
-def _plan(content: dict) -> Plan:
+def _plan(content: dict, own: tuple[Place, ...]) -> Plan:
     plan_id = content["id"]
     return Plan(
         id=plan_id,
@@ -245,6 +299,7 @@ def _plan(content: dict) -> Plan:
         elements=_entries(content, "elements", _element),
         targets=_entries(content, "targets", _target),
         projects=_entries(content, "projects", _project),
+        places=own,
     )
 
 

@@ -100,12 +100,16 @@ def builtin(scenario_id: str) -> Scenario:
 
 
 def default(plan_ids: Iterable[str]) -> Scenario:
-    """Return the latest open network of the area of the plans."""
+    """Return the latest open network of the area of the plans.
+
+    A plan that no scenario knows, a planner's own, is tested on the latest open network of all.
+    """
     wanted = set(plan_ids)
-    found = [s for s in scenarios() if s.role == "open" and wanted & set(s.plans)]
+    opened = [scenario for scenario in scenarios() if scenario.role == "open"]
+    found = [scenario for scenario in opened if wanted & set(scenario.plans)] or opened
     if not found:
         raise InputError.of(
-            "--scenario", "这些规划没有现状情景;请用 --scenario 指定", "no open network; name one"
+            "--scenario", "没有现状情景;请用 --scenario 指定", "no open network; name one"
         )
     return max(found, key=lambda scenario: end_of(scenario.network_date))
 

@@ -710,6 +710,7 @@ _METRICS = {
     "statistic": _Metric(_statistic, ("indicator",)),
     "qualitative": _Metric(_qualitative),
 }
+METRIC_NAMES = tuple(_METRICS)
 _SETS = ("area-seats", "area-towns")
 
 
