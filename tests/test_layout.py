@@ -141,6 +141,8 @@ def test_wings_stay_apart_and_far_members_of_a_cluster_are_not_hulled_together(g
     cluster = shape_of(gazetteer, element("cluster", ("heart", "heart-town", "south")))
     assert len(wing.geoms) == 2
     assert len(cluster.geoms) == 2
+    many = shape_of(gazetteer, element("cluster", ("heart", "south", "north") * 3))
+    assert many.geom_type == "Polygon"
 
 
 def test_a_ring_is_closed_and_smooth_and_passes_its_members(gazetteer):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from spatialplan import gcj02, layers, maps, network, offline, places, plan, scenario
+from spatialplan import assessment, gcj02, layers, maps, network, offline, places, plan, scenario
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.plan import Citation, Target
@@ -262,6 +262,27 @@ def test_a_page_of_more_than_3_mb_is_refused(tmp_path):
 def test_save_writes_the_page(scene, html, tmp_path):
     maps.save(maps.plan_map(scene), tmp_path / "new" / "map.html")
     assert (tmp_path / "new" / "map.html").read_text(encoding="utf-8") == html
+
+
+def test_an_assessment_is_written_as_one_map_or_as_two(tmp_path):
+    now, before = (
+        assessment.situation(name) for name in ("linxia-promised-2025", "linxia-base-2021")
+    )
+    alone = assessment.assess(["linxia-lanzhou-2022"], now)
+    maps.write(alone, tmp_path / "one.html", basemap="none")
+    both = assessment.assess(["linxia-lanzhou-2022"], now, before)
+    maps.write(both, tmp_path / "two.html")
+    one, two = ((tmp_path / f"{name}.html").read_text("utf-8") for name in ("one", "two"))
+    assert one.count('class="folium-map"') == 1
+    assert two.count('class="folium-map"') == 2
+    assert "未纳入本情景的项目" in one
+    assert "前 规划编制时(2021年底) → 后 规划承诺(2025年)" in two
+    assert "自一心" in one
+
+
+def test_a_page_may_be_made_twice(scene):
+    made = maps.plan_map(scene)
+    assert made.html() == made.html()
 
 
 def test_notebooks_get_the_same_page_in_a_frame(scene):

@@ -218,6 +218,7 @@ def _line_key(colour: str, width: float, dash: str = "", inner: str = "") -> str
     """Return a legend symbol: a line, with a white dashed core for railways."""
     line = '<line x1="1" y1="7" x2="31" y2="7" stroke="{}" stroke-width="{}"{}/>'
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    dashes += ' stroke-linecap="round"' if dash.startswith("1 ") else ""
     core = line.format("#fff", max(width - 1.4, 0.8), f' stroke-dasharray="{inner}"')
     whole = line.format(colour, width, dashes) + (core if inner else "")
     return f'<svg width="32" height="14">{whole}</svg>'
@@ -494,10 +495,14 @@ def _along(line: shapely.LineString) -> list[tuple[float, float, float]]:
 
 
 def _around(shape: shapely.Geometry) -> list[tuple[float, float]]:
-    """Return positions just above and below a shape."""
+    """Return positions above and below a shape, the nearest and most central first."""
     west, south, east, north = shape.bounds
-    middle = (west + east) / 2
-    return [(middle, north + 0.02), (middle, south - 0.02)]
+    return [
+        (west + (east - west) * share, edge + sign * gap)
+        for gap in (0.02, 0.05)
+        for share in (0.5, 0.2, 0.8)
+        for edge, sign in ((north, 1), (south, -1))
+    ]
 
 
 # --------------------------------------------------------------------------------- network
@@ -530,6 +535,8 @@ def _link_style(row: Mapping[str, Any]) -> dict:
     style: dict[str, Any] = {"color": colour, "weight": width, "lineCap": "butt"}
     if STATUS_DASH[row["status"]]:
         style["dashArray"] = STATUS_DASH[row["status"]]
+    if row["status"] == "proposed":
+        style["lineCap"] = "round"  # dots, not a ladder
     return {**style, "above": _ROAD_ORDER.get(row["class"], 0)}
 
 

@@ -27,7 +27,8 @@ HULL_MARGIN = 1700.0
 POLE_RADIUS = 3600.0
 WING_RADIUS = 9000.0
 CLUSTER_RADIUS = 3200.0
-CLUSTER_GAP = 25000.0  # members of a cluster farther apart than this are drawn apart
+CLUSTER_GAP = 25000.0  # members of a small cluster farther apart than this are drawn apart
+CLUSTER_MANY = 8  # a cluster of more members is one body, however far they lie apart
 HALF_WIDTH = {"belt": 3600.0, "corridor": 2000.0}
 TAPER = 0.45  # width at the ends of a band, as a share of the width in its middle
 STEP = 700.0  # distance of points along a smoothed line
@@ -277,7 +278,7 @@ def _draw_core(element: Element, here: _Ground) -> shapely.Geometry:
 
 def _discs(element: Element, here: _Ground, radius: float) -> shapely.Geometry:
     points = here.points(element.members)
-    return shapely.union_all(shapely.buffer(shapely.points(points), radius))
+    return shapely.union_all(shapely.buffer(shapely.points(points), radius, quad_segs=16))
 
 
 def _draw_pole(element: Element, here: _Ground) -> shapely.Geometry:
@@ -289,11 +290,13 @@ def _draw_wing(element: Element, here: _Ground) -> shapely.Geometry:
 
 
 def _draw_cluster(element: Element, here: _Ground) -> shapely.Geometry:
-    """Return hulls around the members that lie near each other."""
+    """Return hulls around the members that lie near each other; one hull around many."""
     points = here.points(element.members)
     if not len(points):
         return shapely.Polygon()
     near = shapely.union_all(shapely.buffer(shapely.points(points), CLUSTER_GAP / 2))
+    if len(points) > CLUSTER_MANY:
+        near = near.convex_hull
     hulls = [
         shapely.MultiPoint(points[shapely.contains_xy(part, points)]).convex_hull
         for part in shapely.get_parts(near)

@@ -124,7 +124,7 @@ def page(figure: Figure, title: str, hosts: Iterable[str] = ()) -> str:
         When an element of the page would ask another host.
     """
     hosts = tuple(hosts)
-    html = figure.render()
+    html = _rendered(figure)
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(hosts)}">'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title>'
@@ -132,6 +132,20 @@ def page(figure: Figure, title: str, hosts: Iterable[str] = ()) -> str:
     html = html.replace("<html>", '<html lang="zh-CN">', 1)
     html = html.replace("<head>", f'<head>\n<meta charset="utf-8">\n{head}', 1)
     _refuse_addresses(html, hosts)
+    return html
+
+
+def _rendered(figure: Figure) -> str:
+    """Return the page, and leave the figure as it was.
+
+    Rendering adds scripts to the figure, some under a new name each time: a second page of
+    the same figure would hold them twice, and in another order.
+    """
+    scripts = figure.script._children
+    before = set(scripts)
+    html = figure.render()
+    for name in set(scripts) - before:
+        del scripts[name]
     return html
 
 
