@@ -200,6 +200,11 @@ def network_of(scenario: Scenario, further: Sequence[Edit] = ()) -> Network:
 
 def register() -> Network:
     """Return every link known, of all years, with the links of all projects added."""
+    return _register(data_dir())
+
+
+@cache
+def _register(_: Path) -> Network:
     projects = {project.key: project for plan in _plans() for project in plan.projects}
     edits = [edit for project in projects.values() for edit in project_edits(project)]
     added = [edit for edit in edits if edit.action == "add"]
