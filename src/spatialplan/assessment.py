@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spatialplan import edits as editing
 from spatialplan import network as networks
@@ -17,6 +17,9 @@ from spatialplan.network import Network
 from spatialplan.scenario import Scenario
 from spatialplan.standards import SpeedProfile
 from spatialplan.targets import Case, Verdict
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 __all__ = ["Assessment", "Situation", "assess", "situation"]
 
@@ -32,6 +35,7 @@ class Situation:
     profile: SpeedProfile
     scenario: Scenario | None = None
     applied: Applied | None = None
+    layers: Mapping[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
     @property
     def title_zh(self) -> str:
@@ -55,6 +59,7 @@ class Situation:
             self.scenario.id if self.scenario else self.network.name,
             plan.gazetteer,
             every_link=scenarios.register() if self.scenario else None,
+            layers=self.layers,
         )
 
 
@@ -115,6 +120,7 @@ def situation(
     edits: str | Path | Sequence[Edit] | None = None,
     network: str | Path | None = None,
     profile: str | Path = "operating",
+    layers: Mapping[str, gpd.GeoDataFrame] | None = None,
 ) -> Situation:
     """Return the network that a user asks for, with edits applied.
 
@@ -126,6 +132,8 @@ def situation(
         An edit file, or edits.
     network
         A network file, in place of a scenario.
+    layers
+        The user's own layers by name, for targets of coverage.
 
     Raises
     ------
@@ -140,12 +148,12 @@ def situation(
         chosen = scenarios.builtin(scenario) if scenario else scenarios.default(asked)
         base = scenarios.network_of(chosen)
     if not edits:
-        return Situation(base, speeds, chosen)
+        return Situation(base, speeds, chosen, layers=layers or {})
     # A planner's own plan brings places along, and its works may begin there.
     known = plans.find(plan_ids[0]).gazetteer if len(plan_ids) == 1 else None
     apply = editing.apply_file if isinstance(edits, str | Path) else editing.apply
     applied = apply(base, edits, known)
-    return Situation(applied.network, speeds, chosen, applied)
+    return Situation(applied.network, speeds, chosen, applied, layers or {})
 
 
 def assess(

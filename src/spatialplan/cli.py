@@ -99,6 +99,13 @@ def _add_check(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--plan", action="append", default=[], metavar="ID")
     _network_options(parser)
     parser.add_argument("--against", metavar="ID", help="与哪个情景比较 compare with")
+    parser.add_argument(
+        "--layer",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="图层:built_up 建成区、bus_stops 站点等 a layer for coverage",
+    )
     parser.add_argument("--format", choices=["table", "json", "csv"], default="table")
     parser.add_argument("--strict", action="store_true", help="有目标未达到时退出码为 1")
 
@@ -163,8 +170,23 @@ def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Sit
         edits=getattr(options, "edits", None),
         network=getattr(options, "network", None),
         profile=getattr(options, "profile", "operating"),
+        layers=_layers(getattr(options, "layer", [])),
     )
     _tell_edits(found)
+    return found
+
+
+def _layers(asked: Sequence[str]) -> dict:
+    from spatialplan.files import read_layer
+
+    found = {}
+    for text in asked:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise InputError.of(
+                f"--layer {text}", "应写 名称=文件,如 bus_stops=站点.shp", "write NAME=FILE"
+            )
+        found[name] = read_layer(path)
     return found
 
 
@@ -298,7 +320,9 @@ def _plans(options: argparse.Namespace) -> int:
 
     if options.verb and not options.id:
         raise InputError.of(
-            f"plans {options.verb}", "请写规划编号", "give the id of a plan, see `spatialplan plans`"
+            f"plans {options.verb}",
+            "请写规划编号",
+            "give the id of a plan, see `spatialplan plans`",
         )
     if options.verb == "show":
         print(printing.plan_text(plan.find(options.id)))

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from spatialplan import places
 from spatialplan.errors import Fault, InputError, collect, nearest_names
-from spatialplan.files import load_yaml
+from spatialplan.files import load_yaml, read_layer
 from spatialplan.geodesy import line_km, part, point_at, straight_km
 from spatialplan.network import EXPRESSWAY, SURFACE, Network, as_links, as_nodes
 from spatialplan.standards import CLASSES, DESIGN_SPEEDS, MODES, RAIL_CLASSES
@@ -311,37 +311,7 @@ def _edit(entry: Mapping[str, Any], spot: str) -> Edit:
 
 def _layer_entries(path: Path) -> list[dict[str, Any]]:
     """Return the features of a vector layer as the entries of a YAML file would be."""
-    frame = _read_layer(path)
-    if frame.crs is None:
-        raise InputError.of(
-            path,
-            "没有坐标系(CRS);请在 QGIS 中“指定图层坐标系”,Shapefile 请带上 .prj",
-            "no CRS; set it in QGIS, or bring the .prj of the Shapefile",
-        )
-    frame = frame.to_crs(4326)
-    return [_feature_entry(row) for _, row in frame.iterrows()]
-
-
-def _read_layer(path: Path) -> gpd.GeoDataFrame:
-    if not path.is_file():
-        raise InputError.of(path, "文件不存在", "no such file")
-    bare_shapefile = path.suffix.lower() == ".shp" and not path.with_suffix(".cpg").is_file()
-    for encoding in ("utf-8", "gbk") if bare_shapefile else (None,):
-        try:
-            return gpd.read_file(path, **({"encoding": encoding} if encoding else {}))
-        except UnicodeDecodeError:
-            continue
-        except Exception as error:  # pyogrio raises many kinds
-            raise InputError.of(
-                path,
-                "读不出图层;请用 GeoPackage、GeoJSON 或 Shapefile",
-                f"cannot be read as a vector layer: {str(error).splitlines()[0]}",
-            ) from None
-    raise InputError.of(
-        path,
-        "属性表的编码既不是 UTF-8 也不是 GBK;请另存为 UTF-8",
-        "the attribute table is neither UTF-8 nor GBK",
-    )
+    return [_feature_entry(row) for _, row in read_layer(path).iterrows()]
 
 
 def _feature_entry(row: pd.Series) -> dict[str, Any]:

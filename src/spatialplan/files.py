@@ -19,7 +19,7 @@ from spatialplan.errors import InputError
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["atomic_path", "data_dir", "load_yaml", "read_text", "write_layers"]
+__all__ = ["atomic_path", "data_dir", "load_yaml", "read_layer", "read_text", "write_layers"]
 
 
 def data_dir() -> Path:
@@ -126,6 +126,49 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_layer(path: str | Path) -> gpd.GeoDataFrame:
+    """Return a vector layer in EPSG:4326; a Shapefile without .cpg may be UTF-8 or GBK.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, its attributes are in another encoding, or it has no CRS.
+    """
+    path = Path(path)
+    frame = _read_layer(path)
+    if frame.crs is None:
+        raise InputError.of(
+            path,
+            "没有坐标系(CRS);请在 QGIS 中“指定图层坐标系”,Shapefile 请带上 .prj",
+            "no CRS; set it in QGIS, or bring the .prj of the Shapefile",
+        )
+    return frame.to_crs(4326)
+
+
+def _read_layer(path: Path) -> gpd.GeoDataFrame:
+    import geopandas as gpd
+
+    if not path.is_file():
+        raise InputError.of(path, "文件不存在", "no such file")
+    bare_shapefile = path.suffix.lower() == ".shp" and not path.with_suffix(".cpg").is_file()
+    for encoding in ("utf-8", "gbk") if bare_shapefile else (None,):
+        try:
+            return gpd.read_file(path, **({"encoding": encoding} if encoding else {}))
+        except UnicodeDecodeError:
+            continue
+        except Exception as error:  # pyogrio raises many kinds
+            raise InputError.of(
+                path,
+                "读不出图层;请用 GeoPackage、GeoJSON 或 Shapefile",
+                f"cannot be read as a vector layer: {str(error).splitlines()[0]}",
+            ) from None
+    raise InputError.of(
+        path,
+        "属性表的编码既不是 UTF-8 也不是 GBK;请另存为 UTF-8",
+        "the attribute table is neither UTF-8 nor GBK",
+    )
 
 
 def write_layers(path: str | Path, layers: dict[str, gpd.GeoDataFrame]) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 
 from spatialplan.errors import Fault, InputError, collect, nearest_names
-from spatialplan.files import data_dir, read_text
+from spatialplan.files import data_dir, read_layer, read_text
 
 __all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat", "read_set", "township_ids"]
 
@@ -366,17 +366,9 @@ def _read_point_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_point_layer(path: Path) -> pd.DataFrame:
-    try:
-        layer = gpd.read_file(path)
-    except Exception as error:  # pyogrio raises many kinds
-        raise InputError.of(
-            path, "读不出点图层", f"cannot be read: {str(error).splitlines()[0]}"
-        ) from None
-    if layer.crs is None:
-        raise InputError.of(path, "没有坐标系(CRS);请在 QGIS 中指定", "no CRS; set it in QGIS")
+    layer = read_layer(path)
     if not (layer.geometry.geom_type == "Point").all():
         raise InputError.of(path, "图层应全是点", "every feature must be a point")
-    layer = layer.to_crs(4326)
     names = next((layer[n] for n in ("name", "name_zh", "名称") if n in layer), None)
     return pd.DataFrame(
         {

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialplan.files import data_dir, read_text
 
-__all__ = ["latest", "of_year", "population", "statistics"]
+__all__ = ["figure", "latest", "of_year", "population", "statistics"]
 
 
 @cache
@@ -44,3 +44,21 @@ def latest(adcode: int, indicator: str) -> pd.Series | None:
     """Return the newest published row, or None when there is none."""
     rows = _rows(adcode, indicator)
     return None if rows.empty else rows.loc[rows["year"].idxmax()]
+
+
+def figure(adcode: int, indicator: str, year: int) -> tuple[float, str] | None:
+    """Return a figure of a year and its confidence: published, or out of the census table.
+
+    ``population`` and ``urbanisation_rate`` (%) of counties come from the census when no
+    other figure was published.
+    """
+    row = of_year(adcode, indicator, year)
+    if row is not None:
+        return float(row["value"]), str(row["confidence"])
+    table = population()
+    rows = table[(table["adcode"] == adcode) & (table["year"] == year)]
+    if rows.empty or indicator not in ("population", "urbanisation_rate"):
+        return None
+    people, urban, confidence = rows.iloc[-1][["population", "urban", "confidence"]]
+    value = people if indicator == "population" else 100.0 * urban / people
+    return None if pd.isna(value) else (float(value), str(confidence))

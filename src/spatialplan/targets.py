@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -45,6 +46,7 @@ class Case:
 
     `every_link` holds all links known, built or only proposed: the proof that something is
     impossible must hold against all of them. The network itself serves when it is not given.
+    `layers` are the user's own, by name: built-up areas, stops, ways to walk on.
     """
 
     plan: Plan
@@ -53,6 +55,7 @@ class Case:
     scenario: str = ""
     gazetteer: Gazetteer = field(default_factory=places.builtin)
     every_link: Network | None = None
+    layers: Mapping[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> Graph:
@@ -145,7 +148,20 @@ def evaluate(targets: Sequence[Target], case: Case) -> list[Verdict]:
     InputError
         When a target has a metric that nobody knows.
     """
-    return [_METRICS[target.metric].evaluate(target, case) for target in targets]
+    return [_noted(_METRICS[target.metric].evaluate(target, case)) for target in targets]
+
+
+def _noted(verdict: Verdict) -> Verdict:
+    """Say so when the threshold is not the document's own."""
+    given = verdict.target.parameters
+    if not given.get("threshold_inferred"):
+        return verdict
+    zh, en = given.get("threshold_note_zh") or "", given.get("threshold_note_en") or ""
+    return replace(
+        verdict,
+        reason_zh=f"{verdict.reason_zh}文件没有给出数值,阈值另有出处:{zh}。",
+        reason_en=f"{verdict.reason_en} The document gives no figure; the threshold is from: {en}.",
+    )
 
 
 def as_dict(verdict: Verdict, against: Verdict | None = None) -> dict[str, Any]:
@@ -689,6 +705,159 @@ def _qualitative(target: Target, case: Case) -> Verdict:
     )
 
 
+# --- layers, screening, borders ------------------------------------------------------------------
+
+
+def _coverage(target: Target, case: Case) -> Verdict:
+    from spatialplan import coverage
+
+    given = target.parameters
+    method = str(given.get("method") or "straight")
+    wanted = [str(given["area_layer"]), str(given["point_layer"])]
+    wanted += [str(given.get("way_layer") or "walk_network")] if method == "walk" else []
+    missing = [name for name in wanted if name not in case.layers]
+    if missing:
+        asked = " ".join(f"--layer {name}=文件" for name in missing)
+        return Verdict(
+            target,
+            "unknown",
+            f"缺少图层 {'、'.join(missing)};请用 {asked} 提供(任何 GIS 面、点、线图层)。",
+            f"Layers missing: {', '.join(missing)}; give them with --layer NAME=FILE.",
+        )
+    area, points, *ways = (case.layers[name] for name in wanted)
+    found = coverage.covered(
+        area, points, float(given["distance_m"]), ways=ways[0] if ways else None
+    )
+    zh, en = coverage.METHODS[method]
+    threshold = float(target.threshold)
+    return Verdict(
+        target,
+        "met" if found.share >= threshold - 1e-9 else "not_met",
+        f"建成区 {found.area_km2:.2f} km² 中 {found.covered_km2:.2f} km² 在 {found.points} 个点的 "
+        f"{given['distance_m']:g} 米内({zh}),占 {found.share:.1%}。",
+        f"{found.covered_km2:.2f} of {found.area_km2:.2f} km² lie within {given['distance_m']:g} m "
+        f"of {found.points} points ({en}): {found.share:.1%}.",
+        value=found.share,
+        share=found.share,
+        margin=found.share - threshold,
+        evidence="published",
+    )
+
+
+def _screening(target: Target, case: Case) -> Verdict:
+    """List the counties that pass a rule of figures; what is no figure stays open."""
+    from spatialplan import boundaries
+
+    given = target.parameters
+    year = int(given.get("year_of_figures") or target.year or 2020)
+    counties = [int(code) for code in given["counties"]]
+    names = boundaries.counties(counties)["name_zh"]
+    passing, failing, unknown = [], [], []
+    for code in counties:
+        results = [_passes(rule, code, year) for rule in given["rules"]]
+        name = str(names[code])
+        if False in results:
+            failing.append(name)
+        elif None in results:
+            unknown.append(name)
+        else:
+            passing.append(name)
+    rest_zh = given.get("not_computable_zh") or ""
+    rest_en = given.get("not_computable_en") or ""
+    share = len(passing) / len(counties)
+    zh = f"按 {year} 年数据,符合的 {len(passing)} 个:{'、'.join(passing) or '无'}"
+    zh += f";缺数据的 {len(unknown)} 个:{'、'.join(unknown)}" if unknown else ""
+    zh += f";其余 {len(failing)} 个不符合"
+    en = f"{len(passing)} of {len(counties)} counties pass on the figures of {year}"
+    en += f", {len(unknown)} lack figures" if unknown else ""
+    if rest_zh:
+        zh, en = f"{zh};{rest_zh}无法计算", f"{en}; {rest_en} cannot be computed"
+    open_question = bool(unknown or rest_zh)
+    return Verdict(
+        target,
+        "unknown" if open_question else "met",
+        f"{zh}。",
+        f"{en}.",
+        value=float(len(passing)),
+        share=share,
+        evidence="mixed",
+    )
+
+
+def _passes(rule: Mapping[str, Any], code: int, year: int) -> bool | None:
+    """Return whether a county keeps a rule, None when a figure is not known."""
+    found = statistic.figure(code, rule["indicator"], year)
+    limits = []
+    for key in ("above", "below"):
+        limit = rule.get(key)
+        if isinstance(limit, Mapping):
+            other = statistic.figure(int(limit["area"]), limit["indicator"], year)
+            if other is None:
+                return None
+            limit = other[0]
+        limits.append(limit)
+    if found is None:
+        return None
+    above, below = limits
+    return (above is None or found[0] > above) and (below is None or found[0] < below)
+
+
+def _border_class(target: Target, case: Case) -> Verdict:
+    """Compare the best road on both sides of each border crossing."""
+    links, nodes = case.network.links, case.network.nodes
+    roads = links[links["mode"] == "road"]
+    even, uneven, unknown = [], [], []
+    for place in case.places(target.parameters["borders"]):
+        node = place.place_id
+        sides: dict[int, list[str]] = {}
+        for near, far in (("from_node", "to_node"), ("to_node", "from_node")):
+            at = roads[roads[near] == node]
+            for other, name in zip(at[far], at["class"], strict=True):
+                point = nodes.geometry[other]
+                sides.setdefault(_province(case, other, point), []).append(name)
+        best = {side: min(names, key=_CLASS_RANK.index) for side, names in sides.items()}
+        if len(best) < 2:
+            unknown.append(place.name_zh)
+        elif len(set(best.values())) == 1:
+            even.append(place.name_zh)
+        else:
+            grades = "/".join(CLASSES[name][0] for name in best.values())
+            uneven.append(f"{place.name_zh}({grades})")
+    total = len(even) + len(uneven) + len(unknown)
+    share = len(even) / total if total else None
+    threshold = float(target.threshold)
+    verdict = "not_met" if uneven else "unknown" if unknown or not total else "met"
+    if verdict == "not_met" and share is not None and share >= threshold:
+        verdict = "met"
+    return Verdict(
+        target,
+        verdict,
+        f"{total} 处省界接口中两侧同等级 {len(even)} 处"
+        + (f";不同的:{'、'.join(uneven)}" if uneven else "")
+        + (f";缺一侧道路的:{'、'.join(unknown)}" if unknown else "")
+        + "。普通公路等级多为推定,仅供参考。",
+        f"{len(even)} of {total} border crossings have one class on both sides; most classes of "
+        "ordinary roads are assumed.",
+        value=share,
+        share=share,
+        margin=None if share is None else share - threshold,
+    )
+
+
+_CLASS_RANK = list(CLASSES)
+
+
+def _province(case: Case, node: str, point: shapely.Point) -> int:
+    """Return the first two digits of the code of the county that a node lies in."""
+    if node in case.gazetteer and case.gazetteer[node].adcode:
+        return int(case.gazetteer[node].adcode) // 10000
+    from spatialplan import boundaries
+
+    counties = boundaries.counties()
+    inside = counties.index[counties.geometry.contains(point)]
+    return int(inside[0]) // 10000 if len(inside) else 0
+
+
 # --- the metrics -------------------------------------------------------------------------------
 
 
@@ -708,6 +877,9 @@ _METRICS = {
     "class_coverage": _Metric(_class_coverage, ("places", "classes", "within_km", "threshold")),
     "network_length": _Metric(_network_length, ("counties", "classes", "threshold")),
     "statistic": _Metric(_statistic, ("indicator",)),
+    "coverage": _Metric(_coverage, ("area_layer", "point_layer", "distance_m", "threshold")),
+    "screening": _Metric(_screening, ("rules", "counties")),
+    "border_class": _Metric(_border_class, ("borders", "threshold")),
     "qualitative": _Metric(_qualitative),
 }
 METRIC_NAMES = tuple(_METRICS)
@@ -733,7 +905,7 @@ def metric_faults(entry: Mapping[str, Any], spot: str, gazetteer: Gazetteer) -> 
             f"mode 应是 {'、'.join(travel.TRAVEL_MODES)}",
             "mode is none of road, rail, all",
         )
-    for name in ("origins", "destinations", "places"):
+    for name in ("origins", "destinations", "places", "borders"):
         yield from _set_faults(entry.get(name), f"{spot} {name}", gazetteer)
 
 
