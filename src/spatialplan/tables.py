@@ -234,7 +234,7 @@ def shown(frame: pd.DataFrame, columns: str = "") -> Styler:
         Names of the columns to show, in order, parted by spaces; by default all. The headings
         are bilingual where `HEADINGS` knows the name.
     """
-    frame = frame[columns.split()] if columns else frame
+    frame = _percent(frame)[columns.split()] if columns else _percent(frame)
     colours = {
         name: f"color: {VERDICT[verdict]}; font-weight: bold"
         for verdict, names in VERDICT_NAMES.items()
@@ -249,6 +249,19 @@ def shown(frame: pd.DataFrame, columns: str = "") -> Styler:
         .map(lambda cell: colours.get(cell, "") if isinstance(cell, str) else "")
         .set_table_styles([{"selector": "th, td", "props": left}])
     )
+
+
+def _percent(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose shares read as per cent."""
+    if "unit" not in frame:
+        return frame
+    shares = frame["unit"] == "share"
+    names = [name for name in ("value", "value_before", "threshold") if name in frame]
+    frame = frame.astype(dict.fromkeys(names, object))
+    for name in names:
+        chosen = shares & frame[name].notna()
+        frame.loc[chosen, name] = frame.loc[chosen, name].map("{:.0%}".format)
+    return frame.assign(unit=frame["unit"].replace("share", ""))
 
 
 def _short(value: object) -> object:
