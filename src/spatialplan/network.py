@@ -17,7 +17,7 @@ import shapely
 from spatialplan import drawing, places
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.files import data_dir, read_text, write_layers
-from spatialplan.geodesy import straight_km
+from spatialplan.geodesy import locate, straight_km
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
 
 if TYPE_CHECKING:
@@ -123,6 +123,16 @@ class Network:
         return Network(nodes, links, self.name, self.date if date is None else date)
 
     @cached_property
+    def _node_by_place(self) -> dict[str, str]:
+        named = self.nodes.index[self.nodes["place_id"] != ""]
+        pairs = dict(zip(self.nodes.loc[named, "place_id"], named, strict=True))
+        return pairs | {node: node for node in self.nodes.index}
+
+    def node_of(self, place_id: str | None) -> str | None:
+        """Return the node that has this id or stands for this place, or None."""
+        return self._node_by_place.get(place_id) if place_id else None
+
+    @cached_property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions in `nodes` of the first and the last node of each link."""
         index = self.nodes.index
@@ -169,13 +179,9 @@ class Network:
         tree, positions, squeeze = self._link_tree(level)
         if not len(positions):
             return None
-        point = shapely.Point(lon * squeeze, lat)
-        found = int(tree.nearest(point))
-        line = tree.geometries[found]
-        fraction = float(line.project(point, normalized=True))
-        foot = line.interpolate(fraction, normalized=True)
-        km = straight_km(lon, lat, foot.x / squeeze, foot.y)
-        return int(positions[found]), fraction, float(km)
+        found = int(positions[tree.nearest(shapely.Point(lon * squeeze, lat))])
+        fraction, *foot = locate(self.links.geometry.iloc[found], lon, lat)
+        return found, fraction, float(straight_km(lon, lat, *foot))
 
     def node_levels(self, level: int) -> np.ndarray:
         """Return for each node whether a link of this level ends there."""

@@ -202,10 +202,8 @@ class Graph:
         return self._terminals[place]
 
     def _node_terminal(self, place: Place) -> Terminal | None:
-        nodes = self.network.nodes.index
-        if place.place_id is None or place.place_id not in nodes:
-            return None
-        vertex = self.vertex(nodes.get_loc(place.place_id))
+        node = self.network.node_of(place.place_id)
+        vertex = -1 if node is None else self.vertex(self.network.nodes.index.get_loc(node))
         if vertex < 0:
             return None
         return Terminal(place, (vertex, -1), *_AT_NODE)
@@ -274,6 +272,9 @@ class _Search:
     def run(cls, graph: Graph, vertices: np.ndarray, mode: str, limit: float) -> _Search:
         matrix, arc_of = graph.matrix(mode)
         unique = np.unique(vertices[vertices >= 0])
+        if not len(unique):
+            nothing = np.full((1, graph.size), np.inf)
+            return cls(matrix, arc_of, {}, nothing, np.full_like(nothing, -1, dtype=int))
         minutes, before = dijkstra(matrix, indices=unique, limit=limit, return_predecessors=True)
         rows = {int(vertex): row for row, vertex in enumerate(unique)}
         return cls(matrix, arc_of, rows, minutes, before)
@@ -332,10 +333,11 @@ class _Table:
         mode: str,
         limit: float = np.inf,
     ) -> _Table:
-        tails = np.array([o.vertices for o in origins])
-        heads = np.array([d.vertices for d in destinations])
+        tails = np.array([o.vertices for o in origins], dtype=int).reshape(-1, 2)
+        heads = np.array([d.vertices for d in destinations], dtype=int).reshape(-1, 2)
         search = _Search.run(graph, tails, mode, limit)
-        out, back = np.array([o.out for o in origins]), np.array([d.back for d in destinations])
+        out = np.array([o.out for o in origins]).reshape(-1, 2)
+        back = np.array([d.back for d in destinations]).reshape(-1, 2)
         size = len(origins), len(destinations)
         options = np.full((6, *size), np.inf)
         for way in range(4):
@@ -423,13 +425,17 @@ class _RailTable:
         riding = ride.between(rail, rail)
         np.fill_diagonal(riding, np.inf)
         overhead = graph.profile.wait_minutes + graph.profile.leave_minutes
+        if not len(rail):
+            size = len(origins), len(destinations)
+            minutes, via = np.full(size, np.inf), np.zeros((2, *size), dtype=int)
+            minutes[_same(origins, destinations)] = 0.0
+            return cls(graph, access, ride, egress, minutes, via)
         boarded = access.minutes[:, :, None] + (riding + overhead)[None]
         board, arrived = boarded.argmin(axis=1), boarded.min(axis=1)
         whole = arrived[:, :, None] + egress.minutes[None]
         alight, minutes = whole.argmin(axis=1), whole.min(axis=1)
         board = np.take_along_axis(board, alight, axis=1)
-        for row, column in zip(*_same(origins, destinations), strict=True):
-            minutes[row, column] = 0.0
+        minutes[_same(origins, destinations)] = 0.0
         return cls(graph, access, ride, egress, minutes, np.stack([board, alight]))
 
     def legs(self, row: int, column: int) -> list[Leg]:
@@ -486,6 +492,8 @@ def routes(
     InputError
         When a place is far from every road, or the mode is unknown.
     """
+    if not (origins and destinations):
+        return []
     table = _table(graph, origins, destinations, mode)
     return [
         _route(table, (row, column), (origin, destination), mode)
@@ -539,6 +547,8 @@ def nearest(
 
     With ``per="origin"``: for each origin the fastest route to any of the destinations.
     """
+    if not (origins and destinations):
+        return []
     table = _table(graph, origins, destinations, mode)
     if per == "origin":
         pairs = list(enumerate(table.minutes.argmin(axis=1)))
@@ -561,7 +571,14 @@ def reach(
     """Return the minutes from the nearest origin to each vertex (to it, when `reverse`).
 
     Infinite beyond `limit` minutes. Shape ``(graph.size,)``; `mode` is ``road`` or ``all``.
+
+    Raises
+    ------
+    InputError
+        When a position is far from every road, or the mode is neither of the two.
     """
+    if mode not in ("road", "all"):
+        raise InputError.of("mode", f"方式应是 road、all:{mode}", "mode is road or all")
     matrix, _ = graph.matrix(mode)
     matrix = matrix.T.tocsr() if reverse else matrix
     best = np.full(graph.size, np.inf)
