@@ -384,8 +384,8 @@ def as_links(frame: pd.DataFrame, geometry: list | np.ndarray | None = None) -> 
         frame[column] = values.astype(object).where(values.notna(), "").astype(str)
     for column in ("design_speed_kmh", "length_km"):
         values = frame[column] if column in frame else pd.Series(np.nan, frame.index)
-        frame[column] = pd.to_numeric(values, errors="coerce")
-    frame["oneway"] = _truth(frame["oneway"] if "oneway" in frame else None, frame.index)
+        frame[column] = pd.to_numeric(values, errors="coerce").astype(float)
+    frame["oneway"] = _truth(frame.get("oneway"), frame.index)
     frame["status"] = frame["status"].where(frame["status"] != "", "open")
     lines = frame["geometry"] if geometry is None else geometry
     columns = [name for name in LINK_COLUMNS if name != "geometry"]
