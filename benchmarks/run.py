@@ -138,8 +138,7 @@ def against_networkx(graph: travel.Graph, repeat: int) -> Iterator[Line]:
     assert np.allclose(table["minutes"].to_numpy().reshape(grid.shape), grid, atol=1e-6)
     few = max(3, repeat // 2)
     theirs = timed(all_pairs, few)
-    terminals = [graph.terminal(place) for place in seats]
-    matrix = timed(lambda: travel._Table.of(graph, terminals, terminals, "road"), few)
+    matrix = timed(lambda: [travel.reach(graph, [seat], np.inf) for seat in seats], few)
     yield from compared(f"all pairs of {len(seats)} seats, minutes", matrix, theirs)
     whole_table = timed(lambda: travel.travel_times(graph, seats, seats), few)
     yield Line(
