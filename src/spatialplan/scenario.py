@@ -28,7 +28,7 @@ class Scenario:
 
     `projects` lists project keys, or is None when `all_open_by` chooses them: by the date
     that evidence gives (``as_built``) or by the year that the documents promise
-    (``as_planned``). `network_date` is the day of the network under the projects.
+    (``as_planned``); see `projects_of`. `network_date` is the day of the network under the projects.
     """
 
     id: str
@@ -117,26 +117,37 @@ def default(plan_ids: Iterable[str]) -> Scenario:
 def projects_of(scenario: Scenario) -> list[Project]:
     """Return the projects of a scenario, each once, in the order of the plans.
 
-    With `all_open_by` the projects of every built-in plan count, for a road of a
-    neighbouring plan carries traffic too; with ``as_planned`` the neighbours' projects come
-    in by the evidence.
+    Of the scenario's own plans those that it names, or those that are there by
+    `all_open_by`, on its schedule. A road of a neighbouring plan carries traffic too: the
+    neighbours' projects come in by the evidence, up to the date of the network.
     """
-    if scenario.projects is not None:
-        return _named(scenario)
-    day = end_of(scenario.all_open_by) if scenario.all_open_by else ""
+    _check_named(scenario)
+    named = set(scenario.projects or ())
+    horizon = max(plan.horizon for plan in _plans() if plan.id in scenario.plans)
     found: dict[str, Project] = {}
-    latest = max(plan.horizon for plan in _plans() if plan.id in scenario.plans)
     for plan in _plans():
-        promised = scenario.schedule == "as_planned" and plan.id in scenario.plans
+        own = plan.id in scenario.plans
         for project in plan.projects:
-            date = _promised(project, latest) if promised else project.opened or project.expected
-            if date and day and end_of(date) <= day:
+            built = project.opened or project.expected
+            if not own:
+                there = _by(built, scenario.network_date)
+            elif scenario.projects is not None:
+                there = not named.isdisjoint({project.key, f"{plan.id}/{project.id}"})
+            elif scenario.schedule == "as_planned":
+                there = _by(_promised(project, horizon), scenario.all_open_by)
+            else:
+                there = _by(built, scenario.all_open_by)
+            if there:
                 found.setdefault(project.key, project)
     return list(found.values())
 
 
-def _named(scenario: Scenario) -> list[Project]:
-    known = {f"{plan.id}/{project.id}": project for plan in _plans() for project in plan.projects}
+def _by(date: str, day: str) -> bool:
+    return bool(date and day) and end_of(date) <= end_of(day)
+
+
+def _check_named(scenario: Scenario) -> None:
+    known = [f"{plan.id}/{project.id}" for plan in _plans() for project in plan.projects]
     unknown = [key for key in scenario.projects or () if key not in known]
     if unknown:
         raise InputError.of(
@@ -144,7 +155,6 @@ def _named(scenario: Scenario) -> list[Project]:
             f"没有项目 {'、'.join(unknown)};相近的有:{'、'.join(nearest_names(unknown[0], known))}",
             "no such project",
         )
-    return list({known[key].key: known[key] for key in scenario.projects or ()}.values())
 
 
 def _promised(project: Project, horizon: int) -> str:

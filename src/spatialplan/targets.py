@@ -564,9 +564,9 @@ def _class_coverage(target: Target, case: Case) -> Verdict:
         return Verdict(
             target,
             "unknown",
-            f"{zh};文件所说共 {universe} 个,其余没有坐标,真值在 {low:.0%} 与 {high:.0%} 之间;"
+            f"{zh};应计 {universe} 个,其余没有坐标,真值在 {low:.0%} 与 {high:.0%} 之间;"
             "需要全部乡镇点位和公路技术等级。普通公路等级多为推定,仅供参考。",
-            f"{en}; the document speaks of {universe}, so the true share lies between {low:.0%} and "
+            f"{en}; {universe} should count, so the true share lies between {low:.0%} and "
             f"{high:.0%}: positions of all towns and surveyed classes are needed.",
             value=value,
             share=value,
