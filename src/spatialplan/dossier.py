@@ -1,0 +1,660 @@
+"""What a report tells, as plain values: plans on scenarios, outlooks, differences, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from spatialplan import assessment, scenario, standards, tables, travel
+from spatialplan import edits as editing
+from spatialplan import plan as plans
+from spatialplan.assessment import Assessment, Situation
+from spatialplan.errors import Fault, InputError
+from spatialplan.network import end_of
+from spatialplan.palette import STATUS_NAMES
+from spatialplan.places import Place
+from spatialplan.plan import Citation, Plan, Project
+from spatialplan.scenario import Scenario
+from spatialplan.standards import CLASSES, SpeedProfile
+from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict
+
+__all__ = [
+    "Chapter",
+    "Difference",
+    "Dossier",
+    "Outlook",
+    "Table",
+    "amount",
+    "differences",
+    "gather",
+    "report_tables",
+]
+
+UNIT_NAMES = {"min": "分钟"}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One plan on one scenario; `after` is the same with a planner's edits, if there are any."""
+
+    found: Assessment
+    after: Assessment | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.found.cases[0].plan
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+        chosen = self.found.situation.scenario
+        assert chosen is not None
+        return chosen
+
+    @property
+    def slug(self) -> str:
+        """Name of its files, ``<plan>.<scenario>``."""
+        return f"{self.plan.id}.{self.scenario.id}"
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdicts by the keys of their targets."""
+        return {verdict.target.key: verdict for verdict in self.found.verdicts}
+
+    @cached_property
+    def seats(self) -> list[Place]:
+        """The seats of the plan's counties."""
+        case = self.found.cases[0]
+        return [case.gazetteer[i] for i in case.gazetteer.seats(list(case.plan.area))]
+
+    @cached_property
+    def seat_times(self) -> pd.DataFrame:
+        """Minutes and km by road between the seats of the plan's counties."""
+        return travel.travel_times(self.found.cases[0].graph, self.seats, self.seats)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A target today, and the first scenarios of each schedule that meet it (None: none does)."""
+
+    verdict: Verdict
+    planned: Scenario | None
+    built: Scenario | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that two documents say differently: what, and each document's own words."""
+
+    zh: str
+    en: str
+    values: tuple[tuple[Plan, str, Citation], tuple[Plan, str, Citation]]
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """All that a report tells.
+
+    `refused` are scenarios that the edits do not fit, with their faults.
+    """
+
+    plans: tuple[Plan, ...]
+    chapters: tuple[Chapter, ...]
+    profile: SpeedProfile
+    edits: str = ""
+    refused: tuple[tuple[Scenario, tuple[Fault, ...]], ...] = ()
+
+    def of(self, plan: Plan) -> list[Chapter]:
+        """Return the chapters of a plan, in the order of the scenarios."""
+        return [chapter for chapter in self.chapters if chapter.plan.id == plan.id]
+
+    def today(self, plan: Plan) -> Chapter:
+        """Return the chapter of the latest open network, or the first there is."""
+        chapters = self.of(plan)
+        opened = [chapter for chapter in chapters if chapter.scenario.role == "open"]
+        return max(opened or chapters[:1], key=lambda c: end_of(c.scenario.network_date))
+
+    def outlooks(self, plan: Plan) -> list[Outlook]:
+        """Return for each target of a plan its verdict today and when it will be met."""
+        chapters = sorted(self.of(plan), key=lambda c: end_of(c.scenario.network_date))
+        return [
+            Outlook(
+                verdict,
+                _first_met(key, chapters, "as_planned"),
+                _first_met(key, chapters, "as_built"),
+            )
+            for key, verdict in self.today(plan).verdicts.items()
+        ]
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """The scenarios, each once."""
+        return list({c.scenario.id: c.scenario for c in self.chapters}.values())
+
+
+def _first_met(key: str, chapters: Sequence[Chapter], schedule: str) -> Scenario | None:
+    scenarios = (c.scenario for c in chapters if c.verdicts[key].verdict == "met")
+    return next((item for item in scenarios if item.schedule == schedule), None)
+
+
+def amount(value: float | None, unit: str) -> str:
+    """Return a value with its unit for Chinese text; empty when there is none."""
+    if value is None or pd.isna(value):
+        return ""
+    if unit == "share":
+        return f"{value:.1%}".replace(".0%", "%")
+    digits = f"{value:.1f}".removesuffix(".0") if abs(value) < 1000 else f"{value:,.0f}"
+    name = UNIT_NAMES.get(unit, unit)
+    return f"{digits}%" if unit == "%" else f"{digits} {name}".rstrip()
+
+
+# --- gathering --------------------------------------------------------------------------------
+
+
+def gather(
+    plan_ids: Sequence[str],
+    scenario_ids: Sequence[str],
+    edits: str | Path | None,
+    profile: str | Path,
+) -> Iterator[Dossier | Chapter]:
+    """Yield each chapter when it is ready, and the whole dossier at the end.
+
+    Parameters
+    ----------
+    plan_ids, scenario_ids
+        Which ones; by default all that belong together.
+    edits
+        A planner's edit file; None for none.
+    profile
+        Speed profile, by name or by file.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, no scenario belongs to a plan, a file has faults, or the edits
+        fit none of the scenarios (or not one that was named).
+    """
+    chosen, wanted = _choose(plan_ids, scenario_ids)
+    edited, refused = _edited(wanted, edits, profile, strict=bool(scenario_ids))
+    chapters = []
+    for item in wanted:
+        before = assessment.situation(item.id, profile=profile)
+        for plan in chosen:
+            if plan.id in item.plans:
+                chapters.append(_chapter(plan, before, edited.get(item.id)))
+                yield chapters[-1]
+    order = {plan.id: number for number, plan in enumerate(chosen)}
+    chapters.sort(key=lambda chapter: order[chapter.plan.id])
+    speeds = standards.read_profile(profile)
+    name = Path(edits).name if edits else ""
+    yield Dossier(tuple(chosen), tuple(chapters), speeds, name, refused)
+
+
+def _choose(
+    plan_ids: Sequence[str], scenario_ids: Sequence[str]
+) -> tuple[list[Plan], list[Scenario]]:
+    named = [scenario.builtin(item) for item in dict.fromkeys(scenario_ids)]
+    if plan_ids:
+        ids = list(dict.fromkeys(plan_ids))
+    else:
+        kept = {plan_id for item in named for plan_id in item.plans}
+        ids = [item for item in plans.plan_ids() if not named or item in kept]
+    wanted = named or [item for item in scenario.scenarios() if set(item.plans) & set(ids)]
+    covered = {plan_id for item in wanted for plan_id in item.plans}
+    for plan_id in set(plan_ids) - covered:
+        raise InputError.of(
+            "--plan",
+            f"所选情景不属于规划“{plans.builtin(plan_id).id}”;用 spatialplan scenarios 查看情景",
+            "none of the scenarios belongs to this plan; `spatialplan scenarios` lists all",
+        )
+    chosen = [plans.builtin(plan_id) for plan_id in ids if plan_id in covered]
+    order = [item.id for item in scenario.scenarios()]
+    kept_scenarios = [item for item in wanted if set(item.plans) & set(ids)]
+    return chosen, sorted(kept_scenarios, key=lambda item: order.index(item.id))
+
+
+def _edited(
+    wanted: Sequence[Scenario], path: str | Path | None, profile: str | Path, *, strict: bool
+) -> tuple[dict[str, Situation], tuple[tuple[Scenario, tuple[Fault, ...]], ...]]:
+    """Return the scenarios with the edits applied, and those that the edits do not fit.
+
+    An edit may change a road that an earlier year does not have. Who names a scenario wants it
+    there; who names none gets the scenarios that the edits fit.
+    """
+    found, refused = {}, []
+    further = editing.read(path) if path else []
+    for item in wanted if further else ():
+        try:
+            found[item.id] = assessment.situation(item.id, edits=further, profile=profile)
+        except InputError as error:
+            if strict:
+                raise
+            refused.append((item, error.faults))
+    if refused and not found:
+        raise InputError(*refused[0][1])
+    return found, tuple(refused)
+
+
+def _chapter(plan: Plan, before: Situation, after: Situation | None) -> Chapter:
+    found = assessment.assess([plan.id], before)
+    if after is None:
+        return Chapter(found)
+    edited = assessment.assess([plan.id], after)
+    both = Assessment(after, edited.cases, edited.verdicts, before, found.verdicts)
+    return Chapter(found, both)
+
+
+# --- what documents say differently -----------------------------------------------------------
+
+
+def differences(documents: Sequence[Plan]) -> list[Difference]:
+    """Return what two documents say differently: members, statistics and promised years.
+
+    Only what the documents themselves enumerate counts, nothing inferred.
+    """
+    found = []
+    for a, b in combinations(documents, 2):
+        found += [*_member_differences(a, b), *_number_differences(a, b), *_year_differences(a, b)]
+    return found
+
+
+def _member_differences(a: Plan, b: Plan) -> Iterator[Difference]:
+    from spatialplan.places import builtin
+
+    gazetteer = builtin()
+    theirs = {element.id: element for element in b.elements if not element.inferred}
+    for element in a.elements:
+        other = theirs.get(element.id)
+        if element.inferred or other is None or set(element.members) == set(other.members):
+            continue
+        texts = [
+            f"{len(e.members)} 个:" + "、".join(gazetteer[i].name_zh for i in e.members)
+            for e in (element, other)
+        ]
+        yield Difference(
+            f"“{_bare(element.name_zh)}”的成员",
+            f"Members of: {element.name_en}",
+            ((a, texts[0], element.cite), (b, texts[1], other.cite)),
+        )
+
+
+def _number_differences(a: Plan, b: Plan) -> Iterator[Difference]:
+    def asked(plan: Plan) -> dict:
+        return {
+            (t.parameters.get("indicator"), str(t.parameters.get("area")), t.year): t
+            for t in plan.targets
+            if t.metric == "statistic" and t.threshold is not None
+        }
+
+    theirs = asked(b)
+    for key, target in asked(a).items():
+        other = theirs.get(key)
+        if other is not None and other.threshold != target.threshold:
+            yield Difference(
+                f"{target.title_zh.split('年', 1)[-1]}({target.year}年)".replace(
+                    amount(target.threshold, target.unit), ""
+                ).replace("以上", ""),
+                f"{target.title_en} / {other.title_en}",
+                (
+                    (a, amount(target.threshold, target.unit), target.cite),
+                    (b, amount(other.threshold, other.unit), other.cite),
+                ),
+            )
+
+
+def _year_differences(a: Plan, b: Plan) -> Iterator[Difference]:
+    theirs = {project.key: project for project in b.projects}
+    for project in a.projects:
+        other = theirs.get(project.key)
+        years = [f"{p.promised} 年" for p in (project, other) if p and p.promised]
+        if other is not None and len(set(years)) == 2:
+            yield Difference(
+                f"{project.name_zh}:何时建成",
+                f"{project.name_en}: when it will be finished",
+                ((a, years[0], project.cite), (b, years[1], other.cite)),
+            )
+
+
+def _bare(title: str) -> str:
+    """Return a title without the bracket at its end."""
+    return re.sub(r"[((][^()()]*[))]$", "", title)
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: name of its CSV file, titles, content, and what columns mean.
+
+    `headings` name the columns for people, in order; the CSV keeps the short names.
+    """
+
+    name: str
+    zh: str
+    en: str
+    frame: pd.DataFrame
+    headings: dict[str, str]
+
+
+def report_tables(dossier: Dossier) -> list[Table]:
+    """Return every table of a report; with edits the comparison as well."""
+    found = [
+        _matrix_table(dossier),
+        _verdict_table(dossier),
+        _pair_table(dossier),
+        _seat_table(dossier),
+        _project_table(dossier),
+        _difference_table(dossier),
+        _scenario_table(dossier),
+        _speed_table(dossier.profile),
+    ]
+    if any(chapter.after for chapter in dossier.chapters):
+        found += [_changed_table(dossier), _changed_pair_table(dossier)]
+    return found
+
+
+def _table(name: str, zh: str, en: str, rows: list, headings: dict[str, str]) -> Table:
+    return Table(name, zh, en, pd.DataFrame(rows, columns=list(headings)), headings)
+
+
+def _matrix_table(dossier: Dossier) -> Table:
+    rows = []
+    for plan in dossier.plans:
+        for target in plan.targets:
+            row = {
+                "id": target.key,
+                "title_zh": target.title_zh,
+                "required": amount(target.threshold, target.unit),
+            }
+            for chapter in dossier.of(plan):
+                verdict = chapter.verdicts[target.key]
+                value = amount(verdict.value, target.unit)
+                row[chapter.scenario.id] = f"{VERDICT_NAMES[verdict.verdict][0]} {value}".strip()
+            rows.append(row)
+    headings = {"id": "编号 id", "title_zh": "目标 target", "required": "要求 required"}
+    headings |= {item.id: f"{item.title_zh} {item.id}" for item in dossier.scenarios}
+    return _table("matrix", "结论总表", "Targets by scenario", rows, headings)
+
+
+_VERDICT_HEADINGS = {
+    "scenario": "情景 scenario",
+    "id": "编号 id",
+    "title_zh": "目标",
+    "title_en": "Target",
+    "reading_zh": "理解",
+    "verdict": "verdict",
+    "verdict_zh": "结论",
+    "value": "值 value",
+    "threshold": "要求 required",
+    "unit": "单位 unit",
+    "share": "达到的比例 share",
+    "margin": "余量 margin",
+    "lower_bound": "理论下限(分钟) lower bound",
+    "evidence": "evidence",
+    "evidence_zh": "依据",
+    "reason_zh": "理由",
+    "reason_en": "Reason",
+    "quote": "原文 quote",
+    "section": "章节 section",
+}
+
+
+def _verdict_table(dossier: Dossier) -> Table:
+    frames = [
+        tables.verdict_table(chapter.found).assign(scenario=chapter.scenario.id)
+        for chapter in dossier.chapters
+    ]
+    frame = pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
+    return Table(
+        "verdicts",
+        "目标结论",
+        "Verdicts",
+        frame[list(_VERDICT_HEADINGS)],
+        _VERDICT_HEADINGS,
+    )
+
+
+_PAIR_HEADINGS = {
+    "scenario": "情景 scenario",
+    "target": "目标 target",
+    "origin": "origin",
+    "destination": "destination",
+    "origin_zh": "起点",
+    "destination_zh": "终点",
+    "minutes": "分钟 minutes",
+    "km": "里程 km",
+    "straight_km": "直线 km",
+    "lower_bound": "理论下限(分钟) lower bound",
+    "ceiling_kmh": "下限所用车速 km/h",
+    "met": "达到 met",
+}
+
+
+def _pair_table(dossier: Dossier) -> Table:
+    frames = [
+        tables.pair_table(chapter.found.verdicts).assign(scenario=chapter.scenario.id)
+        for chapter in dossier.chapters
+    ]
+    frame = pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
+    return Table(
+        "pairs", "目标起讫点", "Trips of the targets", frame[list(_PAIR_HEADINGS)], _PAIR_HEADINGS
+    )
+
+
+def _seat_table(dossier: Dossier) -> Table:
+    rows, done = [], set()
+    for chapter in dossier.chapters:
+        # Plans of one area have the same seats.
+        key = chapter.scenario.id, chapter.plan.area
+        if key in done:
+            continue
+        done.add(key)
+        names = {place.key: place.name_zh for place in chapter.seats}
+        for trip in chapter.seat_times.itertuples(index=False):
+            if trip.origin != trip.destination:
+                ends = names[trip.origin], names[trip.destination]
+                rows.append((chapter.scenario.id, *ends, trip.minutes, trip.km, trip.straight_km))
+    headings = {
+        "scenario": "情景 scenario",
+        "origin": "起点 from",
+        "destination": "终点 to",
+        "minutes": "分钟 minutes",
+        "km": "里程 km",
+        "straight_km": "直线 km",
+    }
+    return _table("seat-times", "县市间行车时间", "Road times between seats", rows, headings)
+
+
+def projects_of(documents: Sequence[Plan]) -> list[tuple[Project, list[Plan]]]:
+    """Return each project once, with the documents that name it."""
+    found: dict[str, tuple[Project, list[Plan]]] = {}
+    for plan in documents:
+        for project in plan.projects:
+            found.setdefault(project.key, (project, []))[1].append(plan)
+    return list(found.values())
+
+
+def promised_year(project: Project, named: Sequence[Plan]) -> int | None:
+    """Return the earliest year that any of the documents promises."""
+    own = [p.promised for plan in named for p in plan.projects if p.key == project.key]
+    return min((year for year in own if year), default=None)
+
+
+def years_late(project: Project, promised: int | None) -> int | None:
+    """Return by how many years a project opened, or will open, after its promise."""
+    date = project.opened or project.expected
+    return int(date[:4]) - promised if date and promised else None
+
+
+def _project_table(dossier: Dossier) -> Table:
+    rows = [
+        (
+            project.key,
+            project.name_zh,
+            project.name_en,
+            CLASSES[project.cls][0] if project.cls in CLASSES else project.cls,
+            STATUS_NAMES[project.status][0],
+            project.length_km,
+            promised_year(project, named),
+            project.opened,
+            project.expected,
+            years_late(project, promised_year(project, named)),
+            project.confidence,
+            project.evidence,
+            "、".join(plan.title_zh for plan in named),
+            project.cite.quote,
+        )
+        for project, named in projects_of(dossier.plans)
+    ]
+    headings = {
+        "key": "编号 id",
+        "name_zh": "项目",
+        "name_en": "Project",
+        "class": "等级 class",
+        "status": "状态 status",
+        "length_km": "里程 km",
+        "promised": "承诺年 promised",
+        "opened": "通车 opened",
+        "expected": "预计 expected",
+        "years_late": "晚(年) years late",
+        "confidence": "可信度 confidence",
+        "evidence": "证据与来源 evidence",
+        "plans": "所见文件 documents",
+        "quote": "原文 quote",
+    }
+    return _table("projects", "项目", "Projects", rows, headings)
+
+
+def _difference_table(dossier: Dossier) -> Table:
+    rows = [
+        (item.zh, item.en, plan.title_zh, value, cite.quote, cite.section)
+        for item in differences(dossier.plans)
+        for plan, value, cite in item.values
+    ]
+    headings = {
+        "subject": "事项",
+        "subject_en": "Subject",
+        "plan": "文件 document",
+        "value": "说法 says",
+        "quote": "原文 quote",
+        "section": "章节 section",
+    }
+    return _table("differences", "文件间差异", "Where the documents differ", rows, headings)
+
+
+def _scenario_table(dossier: Dossier) -> Table:
+    rows = [
+        (
+            item.id,
+            item.title_zh,
+            item.title_en,
+            item.network_date,
+            tables.SCHEDULE_NAMES[item.schedule][0],
+            "、".join(project.name_zh for project in scenario.projects_of(item)),
+            item.note_zh,
+            item.note_en,
+        )
+        for item in dossier.scenarios
+    ]
+    headings = {
+        "id": "编号 id",
+        "title_zh": "情景",
+        "title_en": "Scenario",
+        "network_date": "路网日期 date",
+        "schedule": "进度 schedule",
+        "projects": "计入的项目 projects",
+        "note_zh": "说明",
+        "note_en": "Note",
+    }
+    return _table("scenarios", "情景", "Scenarios", rows, headings)
+
+
+def _speed_table(profile: SpeedProfile) -> Table:
+    rows = [
+        (name, CLASSES[name][0], CLASSES[name][1], design, running)
+        for name in profile.speeds
+        for design, running in [*profile.speeds[name], (None, profile.default_kmh[name])]
+    ]
+    headings = {
+        "class": "class",
+        "class_zh": "等级",
+        "class_en": "Class",
+        "design_speed_kmh": "设计速度 km/h(空:不详 unknown)",
+        "kmh": "运行速度 km/h",
+    }
+    return _table("speeds", "车速", "Running speeds", rows, headings)
+
+
+def _changed_table(dossier: Dossier) -> Table:
+    rows = [
+        (
+            chapter.scenario.id,
+            after.target.key,
+            after.target.title_zh,
+            VERDICT_NAMES[before.verdict][0],
+            VERDICT_NAMES[after.verdict][0],
+            before.value,
+            after.value,
+            after.target.threshold,
+            after.target.unit,
+            EVIDENCE_NAMES[after.evidence][0],
+        )
+        for chapter in dossier.chapters
+        if chapter.after
+        for after, before in chapter.after.changed
+    ]
+    headings = {
+        "scenario": "情景 scenario",
+        "id": "编号 id",
+        "title_zh": "目标 target",
+        "verdict_before": "编辑前 before",
+        "verdict_after": "编辑后 after",
+        "value_before": "值(前) before",
+        "value_after": "值(后) after",
+        "threshold": "要求 required",
+        "unit": "单位 unit",
+        "evidence": "依据 evidence",
+    }
+    return _table("edits-verdicts", "编辑前后结论", "Verdicts before and after", rows, headings)
+
+
+def _changed_pair_table(dossier: Dossier) -> Table:
+    from spatialplan.targets import changed_pairs
+
+    rows = [
+        (
+            chapter.scenario.id,
+            after.target.key,
+            pair.origin.name_zh,
+            pair.destination.name_zh,
+            old.minutes,
+            pair.minutes,
+            pair.minutes - old.minutes,
+            old.met,
+            pair.met,
+        )
+        for chapter in dossier.chapters
+        if chapter.after
+        for after, before in chapter.after.changed
+        for pair, old in changed_pairs(after, before)
+    ]
+    headings = {
+        "scenario": "情景 scenario",
+        "target": "目标 target",
+        "origin": "起点 from",
+        "destination": "终点 to",
+        "minutes_before": "分钟(前) before",
+        "minutes_after": "分钟(后) after",
+        "change": "变化 change",
+        "met_before": "达到(前) met before",
+        "met_after": "达到(后) met after",
+    }
+    return _table("edits-pairs", "编辑前后起讫点", "Trips before and after", rows, headings)

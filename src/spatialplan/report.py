@@ -1,0 +1,468 @@
+"""The report: pages, maps, figures, tables, a workbook and a GeoPackage in one folder.
+
+The folder is built beside its place and moved there when it is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import shutil
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spatialplan.dossier import Chapter, Dossier, Table, gather, report_tables
+from spatialplan.errors import InputError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from tqdm import tqdm
+
+    from spatialplan.assessment import Assessment
+    from spatialplan.figures import Material
+    from spatialplan.pages import Download, Picture
+    from spatialplan.places import Place
+    from spatialplan.plan import Plan
+    from spatialplan.targets import Pair, Verdict
+
+__all__ = ["build"]
+
+MARKER = "report.json"
+PARTS = ("index.html", "report.css", "pages", "maps", "figures", "tables", "layers")
+WORKBOOK, GEOPACKAGE = "tables/report.xlsx", "layers/report.gpkg"
+PNG_DPI = 150
+CORE_MINUTES, SEAT_MINUTES = (30, 60), (30, 60, 120)
+
+
+def build(
+    plan_ids: Sequence[str],
+    scenario_ids: Sequence[str],
+    edits: str | Path | None = None,
+    profile: str | Path = "operating",
+    out: str | Path = "reports",
+    workers: int = 2,
+) -> Path:
+    """Write the report and return the path of its first page.
+
+    Parameters
+    ----------
+    plan_ids, scenario_ids
+        Which ones; by default all that belong together.
+    edits
+        A planner's edit file; the scenarios are then shown before and after it.
+    profile
+        Speed profile, by name or by file.
+    out
+        The folder. A report that is there is replaced; other files in it stay.
+    workers
+        Processes that draw maps and figures; 0 draws in this one.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, a file has faults, or the folder cannot be written; the folder
+        is then as it was.
+    """
+    out = Path(out)
+    with _put_in_place(out) as folder, _progress() as bar:
+        _write(folder, gather(plan_ids, scenario_ids, edits, profile), workers, bar)
+    return out / "index.html"
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[tqdm]:
+    from tqdm import tqdm
+
+    # `disable=None`: only on a terminal; short work shows nothing.
+    with tqdm(desc="报告 report", file=sys.stderr, disable=None, delay=1.5, leave=False) as bar:
+        bar.total = 0
+        yield bar
+
+
+# --- the folder -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _put_in_place(out: Path) -> Iterator[Path]:
+    """Give a new folder; when the block ends well its content takes its place in `out`."""
+    try:
+        _check_place(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        workshop = Path(tempfile.mkdtemp(prefix=".writing-", dir=out.parent))
+    except OSError as error:
+        raise InputError.of(
+            out, "无法写入;请检查文件夹和权限", f"cannot write here: {error.strerror}"
+        ) from None
+    try:
+        folder = workshop / "new"
+        folder.mkdir()
+        yield folder
+        (folder / MARKER).write_text(json.dumps({"parts": PARTS}), encoding="utf-8")
+        if out.exists():
+            _exchange(folder, out, workshop / "old")
+        else:
+            folder.rename(out)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse a folder whose own files have the names of a report's parts."""
+    if out.exists() and not out.is_dir():
+        raise InputError.of(out, "这是文件;请用 --out 指定文件夹", "a file; name a folder")
+    taken = [name for name in PARTS if (out / name).exists()]
+    if taken and not (out / MARKER).is_file():
+        raise InputError.of(
+            out,
+            f"文件夹里有不是报告的同名内容({'、'.join(taken)});请用 --out 另选文件夹",
+            "the folder holds something else of the same names; choose another with --out",
+        )
+
+
+def _exchange(new: Path, out: Path, old: Path) -> None:
+    """Move each part into place; put the old ones back when one of them cannot be moved."""
+    old.mkdir()
+    # The marker goes first, so that at no moment parts lie there without it.
+    (new / MARKER).replace(out / MARKER)
+    moved: list[str] = []
+    try:
+        for name in PARTS:
+            moved.append(name)
+            if (out / name).exists():
+                (out / name).rename(old / name)
+            if (new / name).exists():
+                (new / name).rename(out / name)
+    except OSError:
+        for name in moved:
+            if (old / name).exists():
+                if (out / name).exists():
+                    (out / name).rename(new / name)
+                (old / name).rename(out / name)
+        raise InputError.of(
+            out,
+            "旧报告正被占用(可能在 Excel、QGIS 或浏览器中打开);请关闭后重试",
+            "the old report is in use, perhaps in Excel or QGIS; close it and try again",
+        ) from None
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _MapJob:
+    """A map to be drawn: of one plan, on one network or on two."""
+
+    found: Assessment
+    path: Path
+
+    def run(self) -> None:
+        from spatialplan import maps
+
+        maps.write(self.found, self.path)
+
+
+@dataclass(frozen=True)
+class _FigureJob:
+    """A figure to be drawn, as SVG and PNG."""
+
+    key: str
+    material: Material
+    path: Path
+
+    def run(self) -> None:
+        from spatialplan import figures
+
+        figures.save(figures.draw(self.key, self.material), self.path, dpi=PNG_DPI)
+
+
+_Job = _MapJob | _FigureJob
+
+
+def _run(job: _Job) -> None:
+    job.run()
+
+
+def _write(folder: Path, found: Iterator[Dossier | Chapter], workers: int, bar: tqdm) -> None:
+    """Write everything; maps and figures are drawn while the next network is computed."""
+    for name in PARTS[2:]:
+        (folder / name).mkdir()
+    easel = _Easel(folder, workers, bar)
+    with easel:
+        for item in found:
+            if isinstance(item, Chapter):
+                easel.draw_chapter(item)
+        assert isinstance(item, Dossier)
+        sheets = report_tables(item)
+        _write_tables(folder, item, sheets)
+        _write_layers(folder / GEOPACKAGE, item)
+        _write_chapters(folder, item, easel.pictures)
+        easel.finish()
+    _write_index(folder, item, sheets)
+
+
+class _Easel:
+    """Draws maps and figures in other processes and knows which pictures there are.
+
+    Without workers, and where no further process can be started (a script without a main
+    guard, an interpreter fed from a pipe), it draws in this process.
+    """
+
+    def __init__(self, folder: Path, workers: int, bar: tqdm) -> None:
+        self.folder, self.bar = folder, bar
+        self.pictures: dict[str, list[Picture]] = {}
+        self._materials: dict[str, Material] = {}
+        self._jobs: list[tuple[_Job, Future | None]] = []
+        # Spawned everywhere, as Windows must: a fork of a process with threads may hang.
+        context = multiprocessing.get_context("spawn")
+        self._pool: Executor | None = (
+            ProcessPoolExecutor(workers, mp_context=context) if workers else None
+        )
+
+    def __enter__(self) -> _Easel:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def draw_chapter(self, chapter: Chapter) -> None:
+        """Draw the maps and figures of a chapter, and with the first one those of its plan."""
+        from spatialplan import pages
+
+        own = self._plan_pictures(chapter.plan)
+        data = replace(
+            self._materials[chapter.plan.id],
+            graph=chapter.found.cases[0].graph,
+            verdicts=chapter.found.verdicts,
+            scenario_zh=chapter.scenario.title_zh,
+            scenario_en=chapter.scenario.title_en,
+            date=chapter.found.situation.network.date,
+        )
+        drawn = {picture.key for picture in own}
+        more = self._figures(data, f"figures/{chapter.slug}", drawn)
+        self.pictures[chapter.slug] = [*more, *own]
+        self._start(_MapJob(chapter.found, self.folder / pages.map_name(chapter)))
+        if chapter.after:
+            path = self.folder / pages.map_name(chapter, after=True)
+            self._start(_MapJob(chapter.after, path))
+
+    def _plan_pictures(self, plan: Plan) -> list[Picture]:
+        """Return the figures that no scenario changes."""
+        from spatialplan import figures, places
+
+        if plan.id not in self._materials:
+            data = figures.material(plan, places.builtin())
+            self._materials[plan.id] = data
+            self.pictures[plan.id] = self._figures(data, f"figures/{plan.id}")
+        return self.pictures[plan.id]
+
+    def _figures(self, data: Material, stem: str, drawn: Collection[str] = ()) -> list[Picture]:
+        """Start the figures that this material can give and that are not drawn already."""
+        from spatialplan import figures
+        from spatialplan.pages import Picture
+
+        keys = [key for key in figures.available(data) if key not in drawn]
+        found = [
+            Picture(key, f"{stem}.{figures.stem(key)}", *figures.title(key, data)) for key in keys
+        ]
+        for picture in found:
+            self._start(_FigureJob(picture.key, data, self.folder / picture.path))
+        return found
+
+    def _start(self, job: _Job) -> None:
+        self.bar.total += 1
+        self.bar.refresh()
+        future = None
+        if self._pool:
+            with contextlib.suppress(BrokenProcessPool):
+                future = self._pool.submit(_run, job)
+                future.add_done_callback(lambda _: self.bar.update())
+        self._jobs.append((job, future))
+
+    def finish(self) -> None:
+        """Wait until everything is drawn; raise what went wrong."""
+        for job, future in self._jobs:
+            if future is not None:
+                try:
+                    future.result()
+                    continue
+                except BrokenProcessPool:
+                    pass
+            job.run()
+            if future is None:
+                self.bar.update()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_tables(folder: Path, dossier: Dossier, sheets: Sequence[Table]) -> None:
+    from spatialplan import boundaries, tables, workbook
+
+    for table in sheets:
+        tables.write_csv(table.frame, folder / f"tables/{table.name}.csv")
+    notes = [
+        "规划承诺检验报告  What the plans promise, tested on the network",
+        *(f"《{plan.title_zh}》{plan.number} {plan.date}" for plan in dossier.plans),
+        f"车速 speeds:{dossier.profile.title_zh} {dossier.profile.title_en}",
+        f"{boundaries.NOTE_ZH}。{boundaries.NOTE_EN}.",
+        "结论:达到 met、未达到 not met、不可能 impossible(有证明)、无法判定 unknown(缺资料)。",
+    ]
+    workbook.write(sheets, folder / WORKBOOK, notes)
+
+
+def _write_chapters(folder: Path, dossier: Dossier, pictures: dict[str, list[Picture]]) -> None:
+    from spatialplan import pages
+
+    for chapter in dossier.chapters:
+        text = pages.chapter_page(dossier, chapter, pictures[chapter.slug])
+        _write_text(folder / pages.page_name(chapter), text)
+        if chapter.after:
+            text = pages.chapter_page(dossier, chapter, (), after=True)
+            _write_text(folder / pages.page_name(chapter, after=True), text)
+
+
+def _write_index(folder: Path, dossier: Dossier, sheets: Sequence[Table]) -> None:
+    from spatialplan import pages
+
+    _write_text(folder / "report.css", pages.style())
+    _write_text(folder / "index.html", pages.index_page(dossier, _downloads(folder, sheets)))
+
+
+def _downloads(folder: Path, sheets: Sequence[Table]) -> list[Download]:
+    from spatialplan.pages import Download
+
+    named = [
+        (WORKBOOK, "全部表格(Excel)", "All tables, Excel"),
+        (GEOPACKAGE, "全部图层(GeoPackage,EPSG:4490)", "All layers for QGIS"),
+        *((f"tables/{t.name}.csv", f"{t.zh}(CSV)", t.en) for t in sheets),
+    ]
+    return [Download(path, zh, en, (folder / path).stat().st_size) for path, zh, en in named]
+
+
+# --- layers -----------------------------------------------------------------------------------
+
+
+def _write_layers(path: Path, dossier: Dossier) -> None:
+    from spatialplan.files import write_layers
+
+    layers = {
+        "places": _flat(dossier.chapters[0].found.cases[0].gazetteer.table),
+        "counties": _counties(dossier),
+        **_elements(dossier),
+        "circles": _circles(dossier),
+        "target_lines": _target_lines(dossier),
+    }
+    for name, network in _networks(dossier).items():
+        layers[f"links_{name}"] = _flat(network.links)
+        layers[f"nodes_{name}"] = _flat(network.nodes)
+    write_layers(path, {name: frame for name, frame in layers.items() if len(frame)})
+
+
+def _flat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return frame.reset_index()
+
+
+def _counties(dossier: Dossier) -> gpd.GeoDataFrame:
+    from spatialplan import boundaries
+
+    return _flat(boundaries.counties(sorted({c for plan in dossier.plans for c in plan.area})))
+
+
+def _elements(dossier: Dossier) -> dict[str, gpd.GeoDataFrame]:
+    """Return the plans' elements: areas, lines and points in a layer each."""
+    import geopandas as gpd
+    import pandas as pd
+
+    from spatialplan.layout import layout
+
+    frames = [_flat(layout(plan).drop(columns=["spine", "rays"])) for plan in dossier.plans]
+    every = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
+    kinds = {"areas": "Polygon", "lines": "LineString", "points": "Point"}
+    return {
+        f"elements_{name}": every[every.geom_type.str.endswith(kind)]
+        for name, kind in kinds.items()
+    }
+
+
+def _circles(dossier: Dossier) -> gpd.GeoDataFrame:
+    """Return the circles of each scenario: from the plan's first core, and from its main seat."""
+    import geopandas as gpd
+    import pandas as pd
+
+    from spatialplan.circles import circles
+
+    found: dict[tuple, gpd.GeoDataFrame] = {}
+    for chapter in dossier.chapters:
+        graph = chapter.found.cases[0].graph
+        for name, origins, minutes in _starts(chapter):
+            # Two plans may have a circle in common.
+            key = chapter.scenario.id, tuple(place.key for place in origins), minutes
+            if key not in found:
+                names = {"origin": name, "scenario": chapter.scenario.id}
+                found[key] = circles(graph, origins, minutes).assign(**names)
+    return gpd.GeoDataFrame(pd.concat(found.values(), ignore_index=True), crs=4326)
+
+
+def _starts(chapter: Chapter) -> Iterator[tuple[str, list[Place], tuple[int, ...]]]:
+    """Yield where circles start: a name, places, and minutes."""
+    gazetteer = chapter.found.cases[0].gazetteer
+    core = next((e for e in chapter.plan.elements if e.kind == "core" and e.members), None)
+    if core:
+        yield core.name_zh, [gazetteer[place_id] for place_id in core.members], CORE_MINUTES
+    seats = sorted(chapter.seats, key=lambda place: place.kind != "prefecture_seat")
+    if seats:
+        yield seats[0].name_zh, seats[:1], SEAT_MINUTES
+
+
+def _target_lines(dossier: Dossier) -> gpd.GeoDataFrame:
+    """Return a straight line for each trip of each target, with its minutes and verdict."""
+    import geopandas as gpd
+    import shapely
+
+    rows = [
+        _line_row(chapter, verdict, pair)
+        for chapter in dossier.chapters
+        for verdict in chapter.found.verdicts
+        for pair in verdict.pairs
+    ]
+    lines = [
+        shapely.LineString([(a.lon, a.lat), (b.lon, b.lat)])
+        for a, b in ((row.pop("a"), row.pop("b")) for row in rows)
+    ]
+    return gpd.GeoDataFrame(rows, geometry=lines, crs=4326)
+
+
+def _line_row(chapter: Chapter, verdict: Verdict, pair: Pair) -> dict:
+    return {
+        "scenario": chapter.scenario.id,
+        "target": verdict.target.key,
+        "title_zh": verdict.target.title_zh,
+        "verdict": verdict.verdict,
+        "origin": pair.origin.name_zh,
+        "destination": pair.destination.name_zh,
+        "minutes": pair.minutes,
+        "threshold": verdict.target.threshold,
+        "km": pair.km,
+        "lower_bound": pair.lower_bound,
+        "met": bool(pair.met),
+        "a": pair.origin,
+        "b": pair.destination,
+    }
+
+
+def _networks(dossier: Dossier) -> dict:
+    found = {}
+    for chapter in dossier.chapters:
+        found[chapter.scenario.id] = chapter.found.situation.network
+        if chapter.after:
+            found[f"{chapter.scenario.id}_edits"] = chapter.after.situation.network
+    return found

@@ -1,0 +1,109 @@
+"""The report in a browser with the network off: no request leaves the pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spatialplan import report
+
+pytestmark = pytest.mark.browser
+PLAN, SCENARIO = "linxia-2021", "linxia-open-2024"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory) -> Path:
+    return report.build([PLAN], [SCENARIO], out=tmp_path_factory.mktemp("report") / "out")
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        found = playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture(params=[(1366, 820), (390, 844)], ids=["wide", "narrow"])
+def page(request, browser):
+    """A page that records requests and errors, and must have none of the wrong kind."""
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    found = context.new_page()
+    asked, failed, errors = [], [], []
+    found.on("request", lambda request: asked.append(request.url))
+    found.on("requestfailed", lambda request: failed.append(request.url))
+    found.on("pageerror", lambda error: errors.append(str(error)))
+    found.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
+    yield found
+    context.close()
+    assert asked
+    assert [url for url in asked if not url.startswith(("file://", "data:", "blob:"))] == []
+    assert failed == []
+    assert errors == []
+
+
+def _fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_index_leads_from_a_promise_to_its_verdict(page, index):
+    page.goto(index.as_uri())
+    assert _fits(page)
+    for name in ("met", "not_met", "impossible", "unknown"):
+        assert page.locator(f".card.{name}").is_visible()
+    page.locator(".card.impossible li a").first.click()
+    assert "#" in page.url
+    row = page.locator("tr:target")
+    assert row.locator(".chip").inner_text() == "不可能"
+    assert row.is_visible()
+
+
+def test_pairs_open(page, index):
+    page.goto((index.parent / f"pages/{PLAN}.{SCENARIO}.html").as_uri())
+    assert _fits(page)
+    pairs = page.locator("tr#L5 + tr.pairs")
+    assert not pairs.locator("table").is_visible()
+    pairs.locator("summary").click()
+    assert pairs.locator("tbody tr").first.is_visible()
+    assert pairs.locator("tbody tr").count() == 7
+
+
+def test_map_shows_in_its_frame_and_a_layer_switches_off(page, index):
+    page.goto((index.parent / f"pages/{PLAN}.{SCENARIO}.html").as_uri())
+    page.locator("iframe.map").scroll_into_view_if_needed()
+    frame = page.frame_locator("iframe.map")
+    frame.locator(".leaflet-container").first.wait_for(state="visible")
+    frame.locator("canvas").first.wait_for(state="attached")
+    count = """el => {
+        const c = el.querySelectorAll('canvas'); let n = 0;
+        for (const one of c) {
+            const d = one.getContext('2d').getImageData(0, 0, one.width, one.height).data;
+            for (let i = 3; i < d.length; i += 4) n += d[i] > 0;
+        }
+        return n; }"""
+    board = frame.locator(".leaflet-container").first
+    page.wait_for_timeout(600)
+    before = board.evaluate(count)
+    assert before > 10_000
+    box = frame.locator("input[type=checkbox][data-key=counties], input[type=checkbox]:checked")
+    box.first.evaluate("el => el.click()")
+    page.wait_for_timeout(600)
+    assert board.evaluate(count) != before
+
+
+def test_figures_load(page, index):
+    page.goto((index.parent / f"pages/{PLAN}.{SCENARIO}.html").as_uri())
+    pictures = page.locator("figure img")
+    assert pictures.count() == 7
+    for number in range(7):
+        picture = pictures.nth(number)
+        picture.scroll_into_view_if_needed()
+        picture.evaluate("async el => { await el.decode(); }")
+        assert picture.evaluate("el => el.naturalWidth") > 500

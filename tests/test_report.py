@@ -1,0 +1,336 @@
+"""The report: what it writes, that it is whole, escaped, and never half there."""
+
+from __future__ import annotations
+
+import csv
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyogrio
+import pytest
+from openpyxl import load_workbook
+
+from spatialplan import cli, dossier, maps, pages, plan, report, targets
+from spatialplan.errors import InputError
+
+PLAN, SCENARIO = "linxia-2021", "linxia-open-2024"
+EDITS = """\
+edits:
+  - {action: add, from: 康乐县, to: 临夏市, class: class1, design_speed_kmh: 80, length_km: 58,
+     name_zh: "<b>康临</b>"}
+"""
+VOID = ("meta", "link", "br", "img", "hr")
+
+
+class _Page(HTMLParser):
+    """What a page refers to, its ids, and whether its elements close in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.refers: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src"):
+                self.refers.append(value)
+            if name == "id":
+                self.ids.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+
+@pytest.fixture(scope="module")
+def gathered() -> dossier.Dossier:
+    *_, whole = dossier.gather([], [SCENARIO, "linxia-expected-2027"], None, "operating")
+    return whole
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A report of one plan and one scenario, with edits."""
+    folder = tmp_path_factory.mktemp("report")
+    edits = folder / "edits.yaml"
+    edits.write_text(EDITS, encoding="utf-8")
+    return report.build([PLAN], [SCENARIO], edits, out=folder / "out").parent
+
+
+def test_every_reference_is_a_file_of_the_report(built):
+    paths = sorted(built.rglob("*.html"))
+    assert len([path for path in paths if path.parent.name == "pages"]) == 2
+    for path in paths:
+        if path.parent.name == "maps":
+            continue
+        page = _Page(path)
+        assert not page.open
+        assert len(page.ids) == len(set(page.ids))
+        assert "script" not in page.tags
+        for reference in page.refers:
+            if reference == "data:,":
+                continue
+            name, _, anchor = reference.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            assert target.is_file(), reference
+            assert target.is_relative_to(built.resolve())
+            if anchor:
+                assert anchor in _Page(target).ids, reference
+
+
+def test_figures_maps_and_tables_are_there(built):
+    figures = {path.name for path in (built / "figures").iterdir()}
+    for name in ("4-1", "5-1", "5-2", "5-4"):
+        assert {f"{PLAN}.figure-{name}.svg", f"{PLAN}.figure-{name}.png"} <= figures
+    for name in ("5-3", "verdicts", "matrix"):
+        assert f"{PLAN}.{SCENARIO}.figure-{name}.svg" in figures
+    for path in (built / "maps").iterdir():
+        assert 50_000 < path.stat().st_size <= 3_000_000
+    assert len(list((built / "maps").iterdir())) == 2
+
+
+def test_tables_open_in_excel(built):
+    for path in (built / "tables").glob("*.csv"):
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with (built / "tables/verdicts.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [target.key for target in plan.builtin(PLAN).targets]
+    book = load_workbook(built / "tables/report.xlsx")
+    assert book.sheetnames[0] == "说明"
+    sheet = book["目标结论"]
+    assert sheet.freeze_panes == "C2"
+    assert sheet.max_row == len(rows) + 1
+    column = [cell.value for cell in sheet[1]].index("结论") + 1
+    for row, source in enumerate(rows, start=2):
+        cell = sheet.cell(row, column)
+        assert cell.value == source["verdict_zh"]
+        assert cell.font.color.rgb.endswith(pages.VERDICT[source["verdict"]][1:].upper())
+
+
+def test_geopackage_holds_every_layer(built):
+    path = built / "layers/report.gpkg"
+    layers = set(pyogrio.list_layers(path)[:, 0])
+    expected = {
+        "places",
+        "counties",
+        "circles",
+        "target_lines",
+        "elements_areas",
+        "elements_lines",
+        "elements_points",
+    }
+    for name in (SCENARIO, f"{SCENARIO}_edits"):
+        expected |= {f"links_{name}", f"nodes_{name}"}
+    assert layers == expected
+    for layer in layers:
+        info = pyogrio.read_info(path, layer=layer)
+        assert info["crs"] == "EPSG:4490"
+        assert info["features"] > 0
+    assert (
+        pyogrio.read_info(path, layer=f"links_{SCENARIO}_edits")["features"]
+        > (pyogrio.read_info(path, layer=f"links_{SCENARIO}")["features"])
+    )
+
+
+def test_page_shows_the_verdict_that_check_gives(built, gathered):
+    text = (built / f"pages/{PLAN}.{SCENARIO}.html").read_text(encoding="utf-8")
+    today = gathered.today(plan.builtin(PLAN))
+    assert today.scenario.id == SCENARIO
+    verdict = today.verdicts[f"{PLAN}/L5"]
+    block = text[text.index('id="L5"') : text.index('id="L5-core"')]
+    assert targets.VERDICT_NAMES[verdict.verdict][0] in block
+    assert dossier.amount(verdict.value, "min") in block
+    for pair in verdict.pairs:
+        assert f"<td>{pair.destination.name_zh}</td>" in block
+        assert f'<td class="n">{pair.minutes:.1f}</td>' in block
+
+
+def test_edits_page_names_the_trips_that_change(built):
+    text = (built / f"pages/{PLAN}.{SCENARIO}.edits.html").read_text(encoding="utf-8")
+    changes = text[text.index('id="changes"') : text.index('id="map"')]
+    assert "临夏市–康乐县" in changes
+    assert "<b>康临</b>" not in text
+
+
+def test_outlook_tells_the_first_scenario_of_each_schedule(gathered):
+    outlooks = {o.verdict.target.id: o for o in gathered.outlooks(plan.builtin(PLAN))}
+    assert outlooks["L2"].verdict.verdict == "not_met"
+    assert outlooks["L2"].built.id == "linxia-expected-2027"
+    assert outlooks["L2"].planned is None
+    assert outlooks["L5"].built is None
+
+
+def test_documents_differ_in_the_core_and_in_urbanisation():
+    found = dossier.differences([plan.builtin(PLAN), plan.builtin("linxia-lanzhou-2022")])
+    values = [[value for _, value, _ in item.values] for item in found]
+    assert any("东塬" in b and "东塬" not in a for a, b in values)
+    assert ["45%", "50%"] in values
+    assert dossier.differences([plan.builtin(PLAN)]) == []
+
+
+def test_text_of_the_data_is_escaped(gathered):
+    text = pages.index_page(
+        gathered, [pages.Download("tables/a.csv", "<script>alert(1)</script>", "&", 1)]
+    )
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("要求,现值:30", "要求\uff0c现值\uff1a30"),
+        ("<td>中(甲)</td>", "<td>中\uff08甲\uff09</td>"),
+        ("<q>目标,二级(公路)</q>", "<q>目标,二级(公路)</q>"),
+        ("a&amp;中", "a&amp;中"),
+        ('<a href="中,文">km, km</a>', '<a href="中,文">km, km</a>'),
+    ],
+)
+def test_chinese_punctuation_is_wide(text, expected):
+    assert pages._typeset(text) == expected
+
+
+# --- the folder -------------------------------------------------------------------------------
+
+
+def _fill(folder: Path, text: str) -> None:
+    (folder / "pages").mkdir()
+    (folder / "pages/a.html").write_text(text, encoding="utf-8")
+    (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def _fail(folder: Path) -> None:
+    _fill(folder, "new")
+    (folder / "pages").mkdir()
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != report.MARKER
+    }
+
+
+def test_a_new_report_replaces_the_old_and_keeps_other_files(tmp_path):
+    out = tmp_path / "reports"
+    with report._put_in_place(out) as folder:
+        _fill(folder, "old")
+    (out / "notes.txt").write_text("mine", encoding="utf-8")
+    with report._put_in_place(out) as folder:
+        _fill(folder, "new")
+    assert _listing(out) == {"index.html": "new", "pages/a.html": "new", "notes.txt": "mine"}
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_failure_leaves_the_old_report(tmp_path):
+    out = tmp_path / "reports"
+    with report._put_in_place(out) as folder:
+        _fill(folder, "old")
+    with pytest.raises(FileExistsError), report._put_in_place(out) as folder:
+        _fail(folder)
+    assert _listing(out) == {"index.html": "old", "pages/a.html": "old"}
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_part_in_use_puts_the_old_report_back(tmp_path, monkeypatch):
+    out = tmp_path / "reports"
+    with report._put_in_place(out) as folder:
+        _fill(folder, "old")
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == out / "pages":
+            raise PermissionError(13, "in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError, match="占用"), report._put_in_place(out) as folder:
+        _fill(folder, "new")
+    assert _listing(out) == {"index.html": "old", "pages/a.html": "old"}
+
+
+def test_a_folder_with_other_content_of_the_same_names_is_refused(tmp_path):
+    (tmp_path / "figures").mkdir()
+    with pytest.raises(InputError, match="figures"), report._put_in_place(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    path = tmp_path / "reports"
+    path.write_text("x", encoding="utf-8")
+    with pytest.raises(InputError, match="--out"), report._put_in_place(path):
+        pass
+
+
+# --- what is asked ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--plan", "linxia-2020"], "linxia-2021"),
+        (["--scenario", "linxia-open-2025"], "linxia-open-2024"),
+        (["--edits", "nowhere.yaml"], "nowhere.yaml"),
+        (["--profile", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_message_and_nothing_is_written(tmp_path, capsys, arguments, words):
+    out = tmp_path / "reports"
+    assert cli.main(["report", *arguments, "--out", str(out)]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_edits_that_fit_no_scenario_are_refused(tmp_path):
+    path = tmp_path / "edits.yaml"
+    path.write_text("edits:\n  - {action: close, where: {link_id: none-1}}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="none-1"):
+        next(dossier.gather([PLAN], [], path, "operating"))
+
+
+def test_scenarios_that_the_edits_do_not_fit_are_told(tmp_path, monkeypatch):
+    """A road of 2024 cannot be changed in 2021: the page says so, the others are shown."""
+    path = tmp_path / "edits.yaml"
+    path.write_text(
+        "edits:\n  - {action: close, where: {ref: S36}}\n",
+        encoding="utf-8",
+    )
+    wanted = [item.id for item in dossier.scenario.scenarios() if PLAN in item.plans]
+    edited, refused = dossier._edited(
+        [dossier.scenario.builtin(item) for item in wanted], path, "operating", strict=False
+    )
+    assert {item.id for item, _ in refused} == {"linxia-base-2021"}
+    assert set(edited) == set(wanted) - {"linxia-base-2021"}
+    with pytest.raises(InputError):
+        dossier._edited(
+            [dossier.scenario.builtin("linxia-base-2021")], path, "operating", strict=True
+        )
+
+
+def test_drawing_works_where_no_process_can_be_started(tmp_path, monkeypatch):
+    """A script without a main guard cannot spawn workers: the drawing is done here."""
+    drawn = []
+    monkeypatch.setattr(maps, "write", lambda _, path: drawn.append(path.name))
+
+    class _Broken:
+        def submit(self, *_: object) -> None:
+            raise report.BrokenProcessPool
+
+        def shutdown(self, **_: object) -> None:
+            pass
+
+    with report._progress() as bar:
+        easel = report._Easel(tmp_path, 0, bar)
+        easel._pool = _Broken()
+        with easel:
+            easel._start(report._MapJob(None, tmp_path / "a.html"))
+            easel.finish()
+    assert drawn == ["a.html"]
