@@ -13,6 +13,7 @@ from functools import cache
 import geopandas as gpd
 import pandas as pd
 import shapely
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
@@ -20,6 +21,8 @@ from spatialplan.network import Network, as_links, as_nodes
 from spatialplan.places import Gazetteer, Place
 from spatialplan.standards import CLASSES, RAIL_CLASSES, SpeedProfile
 
+# The networks are small already; to shrink a failing one takes minutes.
+FEW = settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 LON, LAT = 103.0, 35.5
 _PLANE = f"+proj=aeqd +lat_0={LAT} +lon_0={LON} +ellps=GRS80 +units=km +type=crs"
 
@@ -156,9 +159,9 @@ def same(first: Network, second: Network) -> None:
     for name in ("nodes", "links"):
         one, other = (getattr(n, name).sort_index() for n in (first, second))
         assert list(one.index) == list(other.index), name
-        assert shapely.equals_identical(
-            one.geometry.to_numpy(), other.geometry.to_numpy()
-        ).all(), name
+        assert shapely.equals_identical(one.geometry.to_numpy(), other.geometry.to_numpy()).all(), (
+            name
+        )
         pd.testing.assert_frame_equal(
             pd.DataFrame(one.drop(columns="geometry")),
             pd.DataFrame(other.drop(columns="geometry")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,8 +49,7 @@ def circles(
 
     From every point of an ordinary road that is reached in time one walks on across country,
     at the profile's ``off_network_kmh``, until the minutes run out, but no farther than
-    `beside_km`. Expressways and railways
-    are left only at their gates.
+    `beside_km`. Expressways and railways are left only at their gates.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def reached_links(
     Returns
     -------
     GeoDataFrame
-        ``link_id, class, minutes_start, minutes_end, km, geometry`` (LineString in the
-        direction of travel, EPSG:4326).
+        ``link_id, class, minutes_start, minutes_end, km, geometry`` (LineString away from the
+        origin, EPSG:4326). No stretch of road comes twice.
     """
     best = reach(graph, origins, float(minutes), mode=mode, reverse=reverse)
     pieces = list(_pieces(graph, origins, best, float(minutes), reverse))
@@ -123,31 +123,59 @@ def _pieces(
     with np.errstate(invalid="ignore"):
         meeting = np.clip((from_head - from_tail + whole) / (2 * whole), 0.0, 1.0)
     meeting = np.where(np.isinf(from_head), 1.0, np.where(np.isinf(from_tail), 0.0, meeting))
+    beside = _beside(graph, origins)
     for link in np.flatnonzero(np.minimum(from_tail, from_head) < limit):
         for begun, start, end in (
             (from_tail[link], 0.0, meeting[link]),
             (from_head[link], 1.0, meeting[link]),
         ):
-            if begun < limit and start != end:
+            if begun < limit and start != end and link not in beside:
                 yield _run(int(link), start, end, begun, whole[link], limit)
-    yield from _first_pieces(graph, origins, limit, reverse)
+    for link, starts in beside.items():
+        sources = [(0.0, float(from_tail[link])), *starts, (1.0, float(from_head[link]))]
+        ways = (not (oneway[link] and reverse), not oneway[link] or reverse)
+        yield from _runs_between(link, sources, ways, float(whole[link]), limit)
 
 
-def _first_pieces(
-    graph: Graph, origins: Sequence[Place], limit: float, reverse: bool
+def _beside(graph: Graph, origins: Sequence[Place]) -> dict[int, list[tuple[float, float]]]:
+    """Return the links that origins lie beside: where along them, in order, and from when."""
+    found: dict[int, list[tuple[float, float]]] = {}
+    for terminal in map(graph.terminal, origins):
+        if terminal.link >= 0:
+            start = terminal.fraction, terminal.access_minutes
+            found.setdefault(terminal.link, []).append(start)
+    return {link: sorted(starts) for link, starts in found.items()}
+
+
+def _runs_between(
+    link: int,
+    sources: Sequence[tuple[float, float]],
+    ways: tuple[bool, bool],
+    whole: float,
+    limit: float,
 ) -> Iterator[_Piece]:
-    """Yield the runs from origins that lie beside a link and not on a node."""
-    for place in origins:
-        terminal = graph.terminal(place)
-        ways = terminal.back if reverse else terminal.out
-        if terminal.link >= 0 and terminal.access_minutes < limit:
-            for end, minutes in enumerate(ways):
-                if np.isfinite(minutes) and terminal.fraction != end:
-                    whole = float(graph.link_minutes[terminal.link])
-                    start = terminal.fraction
-                    yield _run(
-                        terminal.link, start, float(end), terminal.access_minutes, whole, limit
-                    )
+    """Yield the runs along a link entered at several points; `ways`: onward, backward."""
+    fractions = [fraction for fraction, _ in sources]
+    times = [minutes for _, minutes in sources]
+    spans = [(b - a) * whole for a, b in itertools.pairwise(fractions)]
+    if ways[0]:
+        for i, span in enumerate(spans):
+            times[i + 1] = min(times[i + 1], times[i] + span)
+    if ways[1]:
+        for i, span in reversed(list(enumerate(spans))):
+            times[i] = min(times[i], times[i + 1] + span)
+    for i, span in enumerate(spans):
+        low, high = fractions[i], fractions[i + 1]
+        early = min(times[i], times[i + 1])
+        if span <= 0 or not early < limit:
+            continue
+        meeting = high if ways[0] else low
+        if all(ways):
+            share = (times[i + 1] - times[i] + span) / (2 * span)
+            meeting = low + min(max(share, 0.0), 1.0) * (high - low)
+        for begun, start in ((times[i], low), (times[i + 1], high)):
+            if begun < limit and start != meeting:
+                yield _run(link, start, meeting, begun, whole, limit)
 
 
 def _run(link: int, start: float, end: float, begun: float, whole: float, limit: float) -> _Piece:
@@ -234,4 +262,5 @@ def _to_degrees(areas: list[shapely.MultiPolygon], plane: Transformer) -> list:
     def back(xy: np.ndarray) -> np.ndarray:
         return np.column_stack(plane.transform(*xy.T, direction="INVERSE"))
 
-    return [shapely.transform(area, back) for area in areas]
+    # Rounding may make two all but equal vertices cross.
+    return [_multi(shapely.make_valid(shapely.transform(area, back))) for area in areas]
