@@ -404,9 +404,12 @@ class _Draft:
     def __init__(self, network: Network, gazetteer: places.Gazetteer, snap_km: float) -> None:
         self.gazetteer = gazetteer
         self.snap_km = snap_km
+        self.nothing = network.links.iloc[:0]
         self._network = network
         self._new_nodes: dict[str, dict[str, Any]] = {}
         self._new_links: dict[str, dict[str, Any]] = {}
+        self._looked_up_in: gpd.GeoDataFrame | None = None
+        self._looked_up: dict[str, dict[str, Any]] = {}
 
     def network(self) -> Network:
         """Return the network as it stands."""
@@ -445,7 +448,16 @@ class _Draft:
 
     def node(self, node: str) -> Mapping[str, Any]:
         """Return the columns of a node."""
-        return self._new_nodes.get(node) or self._network.nodes.loc[node]
+        if node in self._new_nodes:
+            return self._new_nodes[node]
+        nodes = self._network.nodes
+        if self._looked_up_in is not nodes:
+            self._looked_up_in, self._looked_up = nodes, {}
+        if node not in self._looked_up:
+            row = nodes.index.get_loc(node)
+            columns = ("kind", "name_zh", "geometry")
+            self._looked_up[node] = {name: nodes[name].array[row] for name in columns}
+        return self._looked_up[node]
 
     def put_node(self, node: str, **columns: Any) -> str:
         self._new_nodes[node] = columns
@@ -505,7 +517,7 @@ def _add(draft: _Draft, edit: Edit) -> Change:
         draft.put_link(link_id, columns | {"length_km": km, "geometry": line})
         ids.append(link_id)
     removed = splits.removed
-    gone = pd.concat(removed) if removed else draft._network.links.iloc[:0]
+    gone = pd.concat(removed) if removed else draft.nothing
     return Change(edit, len(ids), sum(lengths), (*ids, *splits.halves), gone, tuple(notes))
 
 

@@ -188,7 +188,7 @@ def read(path: str | Path) -> Plan:
         each quote that is not in the text.
     """
     path = Path(path)
-    content = load_yaml(path)
+    content = _content(path)
     if not isinstance(content, dict):
         raise InputError.of(path, "规划文件应是“键: 值”的表", "a plan is a mapping of keys")
     needed = ("id", "title_zh", "title_en", "date", "horizon", "area")
@@ -204,6 +204,17 @@ def read(path: str | Path) -> Plan:
 
 
 _PLACE_KEYS = ("place_id", "name_zh", "lon", "lat")
+
+
+def _content(path: Path) -> Any:
+    """Return the YAML of a file, parsed once as long as the file stays as it is."""
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    return _parsed(path, stamp)
+
+
+@cache
+def _parsed(path: Path, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the key
+    return load_yaml(path)
 
 
 def _own_places(content: dict, where: str) -> tuple[Place, ...]:
@@ -402,4 +413,4 @@ def _raw_projects(folder: Path, plan_id: str) -> dict[str, dict]:
     path = folder / "plans" / f"{plan_id}.yaml"
     if not path.is_file():
         return {}
-    return {entry["id"]: entry for entry in load_yaml(path).get("projects") or []}
+    return {entry["id"]: entry for entry in _content(path).get("projects") or []}
