@@ -235,7 +235,7 @@ def _line_reader(osmium: Any) -> Any:
             try:
                 # In one go: five times as fast as asking each node. Nine bytes of header.
                 lonlat.frombytes(bytes.fromhex(factory.create_linestring(way, whole))[9:])
-            except RuntimeError:  # a node that the file lacks
+            except osmium.InvalidLocationError:  # a node that the file lacks
                 for node in way.nodes:
                     known = node.location.valid()
                     lonlat.extend((node.lon, node.lat) if known else (np.nan, np.nan))
