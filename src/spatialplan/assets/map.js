@@ -28,6 +28,21 @@
     return box;
   }
 
+  /* A frame below the fold may have no size yet when its page starts. */
+  function fitWhenSized(map, options) {
+    const box = map.getContainer();
+    const sized = () => Math.min(box.clientWidth, box.clientHeight) > 4 * options.padding;
+    const fit = () => map.fitBounds(options.bounds, {padding: [options.padding, options.padding]});
+    if (sized()) return fit();
+    const watch = new ResizeObserver(() => {
+      if (!sized()) return;
+      watch.disconnect();
+      map.invalidateSize({animate: false, pan: false});
+      fit();
+    });
+    watch.observe(box);
+  }
+
   /* One map of the page with its layers, their order, and its labels. */
   function Board(map, options) {
     this.map = map;
@@ -40,7 +55,7 @@
     const north = L.control({position: "bottomleft"});
     north.onAdd = () => element("div", "sp-north", "北 N");
     north.addTo(map);
-    map.fitBounds(options.bounds, {padding: [options.padding, options.padding]});
+    fitWhenSized(map, options);
     this.pane = map.createPane("spLabels");
     this.pane.classList.add("leaflet-zoom-hide");
     this.placeSoon = L.Util.throttle(this.place, 60, this);
@@ -186,7 +201,7 @@
       fold.setAttribute("aria-expanded", String(!folded));
       refit();
     });
-    if (window.innerWidth < 760) fold.click();
+    if (window.innerWidth > 0 && window.innerWidth < 760) fold.click();
     window.addEventListener("beforeprint", refit);
   }
 
