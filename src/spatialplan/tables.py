@@ -243,6 +243,7 @@ def shown(frame: pd.DataFrame, columns: str = "") -> Styler:
     left = [("text-align", "left"), ("vertical-align", "top")]
     return (
         frame.rename(columns=HEADINGS)
+        .reset_index(drop=True)
         .style.hide(axis="index")
         .format(_short, na_rep="–", escape="html")
         .format_index(axis="columns", escape="html")
