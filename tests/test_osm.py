@@ -607,7 +607,7 @@ def test_small_parts_are_left_out_and_told(tmp_path, keep, count):
         collector.add_way(number, marks, refs, lonlat)
     found = collector.finished("a", "a", keep=keep)
     assert len(found.network.links) == count
-    assert [part[3] for part in found.report.parts].count(True) == count
+    assert [part.kept for part in found.report.parts].count(True) == count
     assert any("连通部分" in line for line in found.report.lines())
 
 

@@ -23,10 +23,11 @@ import shapely
 
 from spatialplan import tags as tagging
 from spatialplan.chains import Chains, Ways, chained
+from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
 from spatialplan.errors import InputError
 from spatialplan.files import atomic_path, write_layers
 from spatialplan.geodesy import straight_km
-from spatialplan.network import EXPRESSWAY, SURFACE, Network, as_links, as_nodes
+from spatialplan.network import SURFACE, Network, as_links, as_nodes
 
 if TYPE_CHECKING:
     from spatialplan.tags import Rule, Rules
@@ -43,7 +44,6 @@ STATION_DETOUR = 1.3  # a station square is not crossed in a straight line
 # The fastest that JTG D20-2017 designs ramps for; between expressways nobody stops to pay.
 HUB_RAMP_KMH = 60.0
 DISK_INDEX_BYTES = 400_000_000  # files from this size on keep the positions of nodes on disk
-SMALLEST_SHARE = 0.01  # parts shorter than this share of the longest are left out
 
 _RAIL = 1 << 60  # added to the numbers of rail nodes: a level crossing is no station
 _KEYS = ("highway", "railway", "route", "place", "barrier", "restriction")
@@ -54,7 +54,7 @@ class Report:
     """What an import found, took and left, to be told to the user."""
 
     counts: Counter = field(default_factory=Counter)
-    parts: list[tuple[str, int, float, bool]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Return the report as lines of text, Chinese with English."""
@@ -66,11 +66,7 @@ class Report:
         )
         lines = [taken]
         lines += [f"{zh} {en}: {c[key]}" for key, (zh, en) in _NOTES.items() if c[key]]
-        for mode in ("road", "rail"):
-            parts = [part for part in self.parts if part[0] == mode]
-            if len(parts) > 1:
-                lines.append(_parts_line(mode, parts))
-        return lines
+        return lines + part_lines(self.parts)
 
 
 _NOTES = {
@@ -82,17 +78,6 @@ _NOTES = {
     "stations_off": ("离铁路或公路太远的车站", "stations too far from rail or road"),
     "restrictions_off": ("未采用的转向限制", "turn restrictions not used"),
 }
-
-
-def _parts_line(mode: str, parts: Sequence[tuple[str, int, float, bool]]) -> str:
-    kept = [part for part in parts if part[3]]
-    left = [part for part in parts if not part[3]]
-    name = {"road": "公路 roads", "rail": "铁路 railways"}[mode]
-    sizes = "、".join(f"{nodes} 个节点 {km:.0f} km" for _, nodes, km, _ in parts[:3])
-    text = f"{name}: {len(parts)} 个连通部分 parts(最大 largest: {sizes});保留 kept {len(kept)}"
-    if left:
-        text += f",舍去 left out {len(left)}(共 {sum(part[2] for part in left):.0f} km)"
-    return text
 
 
 @dataclass(frozen=True)
@@ -401,11 +386,11 @@ class Collector:
         links = _with_hubs(_links(chains, self._ways, ids))
         hubs = int((links["rule"] == "hub").sum())
         whole = Network(_nodes(chains, ids), as_links(links), name)
-        network, parts = _main_parts(whole, keep)
+        network, parts = main_parts(whole, keep)
         if not (network.links["mode"] == "road").any():
             raise _no_roads(where)
         gates = {f"n{number}": text for number, text in self._gates.items() if text}
-        network, joined = _with_stations(_with_kinds(network, gates), tracks)
+        network, joined = _with_stations(with_kinds(network, gates), tracks)
         restrictions = self._restriction_table(network, chains, links.index.to_numpy(), ids)
         towns = _place_table([p for p in self._places if self._inside(p)])
         self._counts.update(
@@ -594,7 +579,7 @@ def _with_hubs(links: pd.DataFrame) -> pd.DataFrame:
         links[["from_node", "to_node"]].to_numpy(dtype=str), return_inverse=True
     )
     first, last = ends.reshape(-1, 2).T
-    part = _labels(first[ramp], last[ramp], len(nodes))
+    part = labels(first[ramp], last[ramp], len(nodes))
     road = links["mode"].isin(["road", "ferry"]).to_numpy() & ~ramp
     fast = (links["class"] == "expressway").to_numpy()
     touched = [np.zeros(part.max() + 1, dtype=bool) for _ in range(2)]
@@ -609,48 +594,6 @@ def _with_hubs(links: pd.DataFrame) -> pd.DataFrame:
             "design_speed_kmh": links["design_speed_kmh"].where(~hub, slow),
         }
     )
-
-
-def _labels(first: np.ndarray, last: np.ndarray, size: int) -> np.ndarray:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    pairs = coo_array((np.ones(len(first), dtype=np.int8), (first, last)), shape=(size, size))
-    return connected_components(pairs, directed=False)[1]
-
-
-def _main_parts(network: Network, keep: str) -> tuple[Network, list[tuple[str, int, float, bool]]]:
-    """Return the network without small separate parts, and the size of each part."""
-    first, last = network.ends
-    rail = (network.links["mode"] == "rail").to_numpy()
-    km = network.links["length_km"].to_numpy()
-    label = _labels(first, last, len(network.nodes))
-    size = np.bincount(label)
-    length = np.bincount(label[first], weights=km, minlength=len(size))
-    is_rail = np.zeros(len(size), dtype=bool)
-    is_rail[label[first[rail]]] = True
-    stays = np.zeros(len(size), dtype=bool)
-    parts = []
-    for mode, chosen in (("road", ~is_rail & (length > 0)), ("rail", is_rail)):
-        numbers = np.flatnonzero(chosen)
-        numbers = numbers[np.argsort(-length[numbers], kind="stable")]
-        for rank, part in enumerate(numbers):
-            large = length[part] >= SMALLEST_SHARE * length[numbers[0]]
-            stays[part] = keep == "all" or rank == 0 or (keep == "main" and large)
-            parts.append((mode, int(size[part]), float(length[part]), bool(stays[part])))
-    links = network.links[stays[label[first]]]
-    return replace(network, nodes=network.nodes[stays[label]], links=links), parts
-
-
-def _with_kinds(network: Network, gates: Mapping[str, str]) -> Network:
-    """Say of the nodes where expressways meet ramps or each other what they are."""
-    surface, fast = network.node_levels(SURFACE), network.node_levels(EXPRESSWAY)
-    first, last = network.ends
-    degree = np.bincount(np.concatenate([first, last]), minlength=len(network.nodes))
-    kind = np.where(fast & ~surface & (degree > 2), "junction", network.nodes["kind"])
-    kind = np.where(fast & surface, "interchange", kind)
-    names = network.nodes.index.map(gates).fillna("") if gates else ""
-    return replace(network, nodes=network.nodes.assign(kind=kind, name_zh=names))
 
 
 def _with_stations(network: Network, tracks: Mapping[int, _Point]) -> tuple[Network, int]:
