@@ -166,6 +166,7 @@ def same(first: Network, second: Network) -> None:
             pd.DataFrame(one.drop(columns="geometry")),
             pd.DataFrame(other.drop(columns="geometry")),
             check_dtype=False,
+            check_index_type=False,
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,15 @@ from spatialplan import places
 from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import load_yaml, read_layer
 from spatialplan.geodesy import line_km, part, point_at, straight_km
-from spatialplan.network import EXPRESSWAY, SURFACE, Network, as_links, as_nodes
+from spatialplan.network import (
+    EXPRESSWAY,
+    STATUSES,
+    SURFACE,
+    Network,
+    as_links,
+    as_nodes,
+    is_date,
+)
 from spatialplan.standards import CLASSES, DESIGN_SPEEDS, MODES, RAIL_CLASSES
 
 __all__ = ["Applied", "Change", "Edit", "apply", "apply_file", "parse", "read"]
@@ -46,6 +56,7 @@ DEFAULT_DESIGN_SPEED = {
 }
 # A drawn line selects the links that run beside it: this share of the link within this distance.
 BESIDE_SHARE, BESIDE_KM = 0.8, 1.0
+ALONG_SHARE = 0.5  # and so much of the distance of its ends lies along the line
 
 _VALUES = [
     "mode",
@@ -87,7 +98,8 @@ class Edit:
 
     `spot` says where it stands (file and number); an ``add`` has `ends` (place, node id or
     (lon, lat)) or `geometry`; a ``modify`` or ``close`` has `where` and perhaps `expect`.
-    `values` are the columns of links that it sets.
+    `values` are the columns of links that it sets. The edits of an undo have `restored`: the
+    link as it was, and its nodes.
     """
 
     action: str
@@ -98,6 +110,7 @@ class Edit:
     values: Mapping[str, Any] = field(default_factory=dict)
     where: Mapping[str, Any] = field(default_factory=dict)
     expect: Mapping[str, Any] = field(default_factory=dict)
+    restored: tuple[gpd.GeoDataFrame, gpd.GeoDataFrame] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,8 @@ class Change:
     """What one edit did.
 
     `links` and `km` count the links it is about; `removed` and `added` (ids) are all that went
-    and came, split links included; `notes` say what was assumed.
+    and came, split links included; `nodes` are the ends of what went; `notes` say what was
+    assumed.
     """
 
     edit: Edit
@@ -113,23 +127,18 @@ class Change:
     km: float
     added: tuple[str, ...]
     removed: gpd.GeoDataFrame
+    nodes: gpd.GeoDataFrame
     notes: tuple[str, ...] = ()
 
     def undo(self) -> list[Edit]:
         """Return the edits that bring back what was before."""
         spot = f"undo {self.edit.spot}"
         gone = [Edit("close", spot, where={"link_id": link_id}) for link_id in self.added]
-        back = [
-            Edit(
-                "add",
-                spot,
-                (row["from_node"], row["to_node"]),
-                row["geometry"],
-                str(link_id),
-                {key: row[key] for key in _VALUES},
-            )
-            for link_id, row in self.removed.iterrows()
-        ]
+        back = []
+        for link_id in self.removed.index:
+            link = self.removed.loc[[link_id]]
+            ends = self.nodes.loc[self.nodes.index.isin([*link["from_node"], *link["to_node"]])]
+            back.append(Edit("add", spot, link_id=str(link_id), restored=(link, ends)))
         return [*gone, *back]
 
 
@@ -202,7 +211,7 @@ def _entry_faults(entry: Any, spot: str) -> Iterator[Fault]:
         yield Fault(spot, "每条编辑应是“键: 值”的表", "an edit is a mapping of keys")
         return
     action = entry.get("action")
-    if action not in ACTIONS:
+    if not isinstance(action, str) or action not in ACTIONS:
         yield Fault(
             spot,
             f"action“{action}”无效;可用 add(新增)、modify(修改)、close(关闭)",
@@ -220,15 +229,27 @@ def _entry_faults(entry: Any, spot: str) -> Iterator[Fault]:
         yield Fault(spot, "缺少 where(改哪些路段)", "no where: which links")
     else:
         yield from _key_faults(where, _WHERE_KEYS, f"{spot} where")
+        for key, known in (("class", CLASSES), ("mode", MODES)):
+            yield from _word_faults(where, key, known, f"{spot} where")
         between = where.get("between")
         if between is not None and not (isinstance(between, list) and len(between) == 2):
             yield Fault(f"{spot} where", "between 应是两个地点", "between is a list of two places")
     for key in ("set", "expect"):
-        if isinstance(entry.get(key), dict):
-            yield from _key_faults(entry[key], set(_VALUES), f"{spot} {key}")
-            yield from _value_faults(entry[key], f"{spot} {key}")
-        elif action == "modify" and key == "set":
+        if key == "set" and action == "modify" and not entry.get(key):
             yield Fault(spot, "缺少 set(改成什么)", "no set: what to change")
+        elif isinstance(entry.get(key), dict):
+            yield from _key_faults(entry[key], set(_VALUES), f"{spot} {key}")
+            # A guard may allow several values.
+            for values in _each_value(entry[key]) if key == "expect" else [entry[key]]:
+                yield from _value_faults(values, f"{spot} {key}")
+        elif entry.get(key) is not None:
+            yield Fault(spot, f"{key} 应是“键: 值”的表", f"{key} is a mapping of keys")
+
+
+def _each_value(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for key, value in values.items():
+        for single in _as_list(value):
+            yield {key: single}
 
 
 def _key_faults(entry: Mapping[str, Any], allowed: set[str], spot: str) -> Iterator[Fault]:
@@ -243,7 +264,12 @@ def _add_faults(entry: Mapping[str, Any], spot: str) -> Iterator[Fault]:
         yield Fault(
             spot, f"缺少 class(等级);可用 {'、'.join(CLASSES)}", "no class for the new link"
         )
-    if "geometry" not in entry:
+    via = entry.get("via")
+    if via is not None and not isinstance(via, list):
+        yield Fault(spot, "via 应是地点或 [经度, 纬度] 的列表", "via is a list of places")
+    if "geometry" in entry:
+        yield from _geometry_faults(entry["geometry"], spot)
+    else:
         for key in ("from", "to"):
             if entry.get(key) in (None, ""):
                 yield Fault(
@@ -253,18 +279,70 @@ def _add_faults(entry: Mapping[str, Any], spot: str) -> Iterator[Fault]:
                 )
 
 
-def _value_faults(values: Mapping[str, Any], spot: str) -> Iterator[Fault]:
-    cls = values.get("class")
-    if cls is not None and cls not in CLASSES:
-        near = "、".join(nearest_names(str(cls), CLASSES))
+def _geometry_faults(shape: Any, spot: str) -> Iterator[Fault]:
+    """Yield a fault unless the shape is there, and lies on Earth."""
+    if shape is None or (isinstance(shape, BaseGeometry) and shape.is_empty):
+        yield Fault(spot, "没有几何;请画出线", "no geometry; draw the line")
+        return
+    try:
+        xy = shapely.get_coordinates(shape) if isinstance(shape, BaseGeometry) else _points(shape)
+    except (TypeError, ValueError):
         yield Fault(
             spot,
-            f"等级“{cls}”无效;相近的有:{near};全部:{'、'.join(CLASSES)}",
-            "class is none of the known classes",
+            "geometry 应是 [[经度, 纬度], …],至少两点",
+            "geometry is a list of at least two [lon, lat]",
         )
+        return
+    if not ((np.abs(xy) <= [180.0, 90.0]).all() and np.isfinite(xy).all()):
+        yield Fault(
+            spot,
+            "坐标不是经纬度(经度在前,十进制度);请检查坐标系",
+            "positions are not degrees, longitude first; check the CRS",
+        )
+
+
+def _points(given: Any) -> np.ndarray:
+    """Return positions as an array of lon and lat; `ValueError` when they are none."""
+    xy = np.array(given, dtype=float)
+    if xy.ndim != 2 or len(xy) < 2 or xy.shape[1] not in (2, 3):
+        raise ValueError("no line")
+    return xy[:, :2]
+
+
+def _word_faults(
+    values: Mapping[str, Any], key: str, known: Iterable[str], spot: str
+) -> Iterator[Fault]:
+    """Yield a fault for each value of a key that is none of the known words."""
+    for value in _as_list(values.get(key)):
+        if value is not None and (not isinstance(value, str) or value not in known):
+            near = "、".join(nearest_names(str(value), known))
+            name = {"class": "等级", "mode": "方式", "status": "状态"}[key]
+            yield Fault(
+                spot,
+                f"{name}“{value}”无效;相近的有:{near};全部:{'、'.join(known)}",
+                f"{key} is none of the known ones",
+            )
+
+
+def _value_faults(values: Mapping[str, Any], spot: str) -> Iterator[Fault]:
+    cls = values.get("class")
+    for key, known in (("class", CLASSES), ("mode", MODES), ("status", STATUSES)):
+        if isinstance(values.get(key), list):
+            yield Fault(spot, f"{key} 只能是一个值", f"{key} is a single value")
+        else:
+            yield from _word_faults(values, key, known, spot)
     mode = values.get("mode")
-    if mode is not None and mode not in MODES:
-        yield Fault(spot, f"方式“{mode}”无效;可用 {'、'.join(MODES)}", "mode is not known")
+    if isinstance(cls, str) and cls in CLASSES and mode in MODES:
+        yield from _pair_faults(cls, mode, spot)
+    for key in ("opened", "closed"):
+        date = values.get(key)
+        if date not in (None, "") and not is_date(_text(date)):
+            yield Fault(
+                spot, f"{key} 应是 YYYY 或 YYYY-MM:{date}", f"{key} must be YYYY or YYYY-MM"
+            )
+    oneway = values.get("oneway")
+    if oneway is not None and _yes_or_no(oneway) is None:
+        yield Fault(spot, f"oneway 应是 yes 或 no:{oneway}", "oneway is yes or no")
     for key, top in (("length_km", 5000.0), ("design_speed_kmh", 400.0)):
         value = values.get(key)
         if value is not None and not (_is_number(value) and 0 < value <= top):
@@ -274,14 +352,55 @@ def _value_faults(values: Mapping[str, Any], spot: str) -> Iterator[Fault]:
                 f"{key} must be a positive number, at most {top:g}",
             )
     speed = values.get("design_speed_kmh")
-    legal = DESIGN_SPEEDS.get(str(cls))
-    if legal and _is_number(speed) and not min(legal) <= speed <= max(legal):
+    if _is_number(speed):
+        yield from _speed_faults(str(cls), speed, spot)
+
+
+def _speed_faults(cls: str, speed: float, spot: str) -> Iterator[Fault]:
+    legal = DESIGN_SPEEDS.get(cls)
+    if legal and not min(legal) <= speed <= max(legal):
         yield Fault(
             spot,
-            f"{CLASSES[str(cls)][0]}的设计速度可取 {'、'.join(map(str, legal))} km/h"
+            f"{CLASSES[cls][0]}的设计速度可取 {'、'.join(map(str, legal))} km/h"
             f"(JTG B01-2014),不能是 {speed:g}",
             "JTG B01-2014 knows no such design speed for this class",
         )
+
+
+def _pair_faults(cls: str, mode: str, spot: str) -> Iterator[Fault]:
+    if (mode == "rail") != (cls in RAIL_CLASSES):
+        yield Fault(
+            spot,
+            f"方式 {mode} 与等级 {cls} 不符;铁路用 {'、'.join(RAIL_CLASSES)}",
+            "mode and class do not go together",
+        )
+
+
+def _yes_or_no(value: object) -> bool | None:
+    """Return what yes, no, true, false, 1 or 0 mean; None for anything else."""
+    word = str(value).lower().removesuffix(".0")
+    if word in ("yes", "true", "1"):
+        return True
+    return False if word in ("no", "false", "0") else None
+
+
+def _text(value: object) -> str:
+    """Return a value as text; a whole number without its decimals (files have 2024.0)."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
+def _tidy(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that an entry sets, each of its type."""
+    given = {key: values[key] for key in _VALUES if values.get(key) is not None}
+    for key, value in given.items():
+        if key == "oneway":
+            given[key] = bool(_yes_or_no(value))
+        elif key in ("design_speed_kmh", "length_km"):
+            given[key] = float(value)
+        else:
+            given[key] = _text(value)
+    return given
 
 
 def _is_number(value: object) -> bool:
@@ -297,35 +416,40 @@ def _edit(entry: Mapping[str, Any], spot: str) -> Edit:
             spot,
             () if ends == (None, None) else ends,
             shapely.LineString(line) if isinstance(line, list) else line,
-            str(entry.get("link_id") or ""),
-            {key: entry[key] for key in _VALUES if entry.get(key) is not None},
+            _text(entry.get("link_id") or ""),
+            _tidy(entry),
         )
     return Edit(
         entry["action"],
         spot,
         where=dict(entry["where"]),
         expect=dict(entry.get("expect") or {}),
-        values={k: v for k, v in (entry.get("set") or {}).items() if v is not None},
+        values=_tidy(entry.get("set") or {}),
     )
 
 
 def _layer_entries(path: Path) -> list[dict[str, Any]]:
     """Return the features of a vector layer as the entries of a YAML file would be."""
-    return [_feature_entry(row) for _, row in read_layer(path).iterrows()]
+    frame = read_layer(path)
+    if frame.empty:
+        raise InputError.of(path, "图层里没有要素", "the layer has no features")
+    return [_feature_entry(row) for _, row in frame.iterrows()]
 
 
 def _feature_entry(row: pd.Series) -> dict[str, Any]:
     given = {key: row[key] for key in row.index if key != "geometry" and not _blank(row[key])}
     entry: dict[str, Any] = {"action": given.get("action")}
     values = {name: given[column] for column, name in _COLUMNS.items() if column in given}
-    if "oneway" in values:
-        values["oneway"] = str(values["oneway"]).lower() in ("yes", "true", "1", "1.0")
+    for key in ("design_speed_kmh", "length_km"):
+        if isinstance(values.get(key), str):  # a text column may hold numbers
+            with contextlib.suppress(ValueError):
+                values[key] = float(values[key])
     if entry["action"] == "add":
         return entry | values | {"geometry": row["geometry"], "link_id": given.get("link_id", "")}
     shape = row["geometry"]
     where: dict[str, Any] = {}
     if "link_id" in given:
-        where["link_id"] = given["link_id"]
+        where["link_id"] = _text(given["link_id"])
     elif shape is not None and shape.geom_type.endswith("Polygon"):
         where["polygon"] = shape
     elif shape is not None:
@@ -491,14 +615,16 @@ class _Splits:
 
 
 def _add(draft: _Draft, edit: Edit) -> Change:
+    if edit.restored is not None:
+        return _put_back(draft, edit, *edit.restored)
     values, notes = _with_defaults(edit)
     if edit.link_id and draft.has_link(edit.link_id):
         raise InputError.of(
             edit.spot, f"link_id {edit.link_id} 已存在;请改用别的", "the link id is taken"
         )
-    splits = _Splits()
+    splits, before = _Splits(), draft.network()
     nodes, shapes = _chain(draft, edit, values, splits)
-    if any(a == b for a, b in zip(nodes[:-1], nodes[1:], strict=True)):
+    if any(a == b for a, b in itertools.pairwise(nodes)):
         raise InputError.of(
             edit.spot,
             f"两端落在同一节点({nodes[0]});请检查两端位置",
@@ -506,11 +632,11 @@ def _add(draft: _Draft, edit: Edit) -> Change:
         )
     lines = [
         _drawn(draft, pair, shape)
-        for pair, shape in zip(zip(nodes[:-1], nodes[1:], strict=True), shapes, strict=True)
+        for pair, shape in zip(itertools.pairwise(nodes), shapes, strict=True)
     ]
     lengths = _lengths(edit, values, lines, notes)
     ids = []
-    for pair, line, km in zip(zip(nodes[:-1], nodes[1:], strict=True), lines, lengths, strict=True):
+    for pair, line, km in zip(itertools.pairwise(nodes), lines, lengths, strict=True):
         single = edit.link_id if len(lines) == 1 else ""
         link_id = single or draft.free_id(_stem(edit, values))
         columns = {**values, "from_node": pair[0], "to_node": pair[1]}
@@ -518,7 +644,28 @@ def _add(draft: _Draft, edit: Edit) -> Change:
         ids.append(link_id)
     removed = splits.removed
     gone = pd.concat(removed) if removed else draft.nothing
-    return Change(edit, len(ids), sum(lengths), (*ids, *splits.halves), gone, tuple(notes))
+    # A link that this very edit made by a cut and cut again never was: it need not come back.
+    gone = gone[gone.index.isin(before.links.index)]
+    came = [half for half in splits.halves if draft.has_link(half)]
+    return Change(
+        edit, len(ids), sum(lengths), (*ids, *came), gone, _ends(before, gone), tuple(notes)
+    )
+
+
+def _ends(network: Network, links: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return the nodes that some links join."""
+    ends = pd.unique(links[["from_node", "to_node"]].to_numpy().ravel())
+    return network.nodes[network.nodes.index.isin(ends)]
+
+
+def _put_back(draft: _Draft, edit: Edit, link: gpd.GeoDataFrame, nodes: gpd.GeoDataFrame) -> Change:
+    """Put a link back to the letter, and those of its nodes that went with it."""
+    for node, row in nodes.iterrows():
+        if not draft.has_node(node):
+            draft.put_node(node, **row)
+    draft.replace_links((), link)
+    km = float(link["length_km"].sum())
+    return Change(edit, len(link), km, tuple(link.index), draft.nothing, nodes.iloc[:0])
 
 
 def _stem(edit: Edit, values: Mapping[str, Any]) -> str:
@@ -583,9 +730,9 @@ def _one_line(shape: BaseGeometry, spot: str) -> shapely.LineString:
 def _position(value: Any, spot: str) -> tuple[float, float] | None:
     """Return (lon, lat) when the value is a position and not a name."""
     if isinstance(value, str):
-        return places.parse_lonlat(value)
+        return places.parse_lonlat(value, spot)
     if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value)):
-        return places.parse_lonlat(f"{value[0]},{value[1]}")
+        return places.parse_lonlat(f"{value[0]},{value[1]}", spot)
     raise InputError.of(
         spot, f"“{value}”既不是地点名也不是 [经度, 纬度]", "neither a place nor [lon, lat]"
     )
@@ -600,7 +747,7 @@ def _node(draft: _Draft, end: Any, values: Mapping[str, Any], spot: str, splits:
         if position:
             return _node_at(draft, position, values, spot, splits)
         place = draft.gazetteer.find(end, spot)
-        node = place.place_id
+        node = draft.network().node_of(place.place_id) or place.place_id
         if not draft.has_node(node):
             draft.put_node(
                 node,
@@ -758,7 +905,12 @@ def _lengths(
         )
     else:
         values.setdefault("length_basis", "published" if len(lines) == 1 else "pro_rata")
-    return [total * km / sum(drawn) for km in drawn]
+    whole = sum(drawn)
+    if not total > 0:
+        raise InputError.of(
+            edit.spot, "两端位置相同,长度为零;请给 length_km", "both ends are at one position"
+        )
+    return [total * (km / whole if whole else 1 / len(drawn)) for km in drawn]
 
 
 def _modify(draft: _Draft, edit: Edit) -> Change:
@@ -770,9 +922,10 @@ def _modify(draft: _Draft, edit: Edit) -> Change:
     for key, value in values.items():
         new[key] = value
     cls = values.get("class")
-    if cls and "design_speed_kmh" not in values and cls in DEFAULT_DESIGN_SPEED:
-        new["design_speed_kmh"] = float(DEFAULT_DESIGN_SPEED[cls])
-        notes.append(f"未给设计速度,按 {DEFAULT_DESIGN_SPEED[cls]} km/h 计")
+    if cls and "design_speed_kmh" not in values:
+        new["design_speed_kmh"] = float(DEFAULT_DESIGN_SPEED.get(cls, np.nan))
+        if cls in DEFAULT_DESIGN_SPEED:
+            notes.append(f"未给设计速度,按 {DEFAULT_DESIGN_SPEED[cls]} km/h 计")
     if cls and "mode" not in values:
         new["mode"] = "rail" if cls in RAIL_CLASSES else "road"
     if total is not None:
@@ -780,15 +933,30 @@ def _modify(draft: _Draft, edit: Edit) -> Change:
     if cls == "expressway":
         for node in pd.unique(new[["from_node", "to_node"]].to_numpy().ravel()):
             _gate_check(draft, node, {"class": cls, "mode": "road"}, edit.spot)
+    collect(_modified_faults(new, values, edit.spot))
+    ends = _ends(draft.network(), old)
     draft.replace_links(chosen, new)
-    return Change(edit, len(new), float(new["length_km"].sum()), tuple(chosen), old, tuple(notes))
+    km = float(new["length_km"].sum())
+    return Change(edit, len(new), km, tuple(chosen), old, ends, tuple(notes))
+
+
+def _modified_faults(
+    links: gpd.GeoDataFrame, values: Mapping[str, Any], spot: str
+) -> Iterator[Fault]:
+    """Yield what a change makes of links that cannot be, once for each class."""
+    for cls, mode in links[["class", "mode"]].drop_duplicates().itertuples(index=False):
+        yield from _pair_faults(cls, mode, spot)
+    if "class" not in values and "design_speed_kmh" in values:
+        for cls in links["class"].unique():
+            yield from _speed_faults(cls, values["design_speed_kmh"], spot)
 
 
 def _close(draft: _Draft, edit: Edit) -> Change:
     chosen, notes = _chosen(draft, edit)
     old = draft.network().links.loc[chosen]
+    ends = _ends(draft.network(), old)
     draft.replace_links(chosen)
-    return Change(edit, len(old), float(old["length_km"].sum()), (), old, tuple(notes))
+    return Change(edit, len(old), float(old["length_km"].sum()), (), old, ends, tuple(notes))
 
 
 _ACTIONS = {"add": _add, "modify": _modify, "close": _close}
@@ -801,9 +969,9 @@ def _chosen(draft: _Draft, edit: Edit) -> tuple[list[str], list[str]]:
     mask = pd.Series(True, links.index)
     for key in ("ref", "name_zh", "class", "mode"):
         if key in edit.where:
-            mask &= links[key].isin(_as_list(edit.where[key]))
+            mask &= links[key].isin([_text(value) for value in _as_list(edit.where[key])])
     if "link_id" in edit.where:
-        asked = [str(item) for item in _as_list(edit.where["link_id"])]
+        asked = [_text(item) for item in _as_list(edit.where["link_id"])]
         unknown = [item for item in asked if item not in links.index]
         if unknown:
             near = "、".join(nearest_names(unknown[0], links.index))
@@ -835,7 +1003,8 @@ def _as_list(value: Any) -> list[Any]:
 
 def _guard_faults(edit: Edit, links: gpd.GeoDataFrame) -> Iterator[Fault]:
     for key, value in edit.expect.items():
-        bad = links.index[~links[key].isin(_as_list(value))]
+        wanted = [_tidy({key: single}).get(key, "") for single in _as_list(value)]
+        bad = links.index[~links[key].isin(wanted)]
         if len(bad):
             is_now = links.at[bad[0], key]
             yield Fault(
@@ -848,23 +1017,35 @@ def _guard_faults(edit: Edit, links: gpd.GeoDataFrame) -> Iterator[Fault]:
 
 def _within(links: gpd.GeoDataFrame, shape: Any, spot: str) -> np.ndarray:
     """Select the links that lie wholly inside a polygon."""
-    try:
-        polygon = shape if isinstance(shape, BaseGeometry) else shapely.Polygon(shape)
-    except (TypeError, ValueError):
-        raise InputError.of(
-            spot, "polygon 应是 [[经度, 纬度], …]", "a polygon is a list of [lon, lat]"
-        ) from None
+    polygon = _shape(shape, shapely.Polygon, "polygon", spot)
     return polygon.covers(links.geometry.to_numpy())
 
 
-def _beside(links: gpd.GeoDataFrame, line: BaseGeometry, spot: str) -> np.ndarray:
+def _beside(links: gpd.GeoDataFrame, shape: Any, spot: str) -> np.ndarray:
     """Select the links that run beside a line for most of their length."""
+    line = _shape(shape, shapely.LineString, "line", spot)
     squeeze = np.cos(np.radians(line.centroid.y))
     flat = shapely.transform(line, lambda xy: xy[:, :2] * [squeeze, 1.0])
     band = flat.buffer(BESIDE_KM / 111.2)
     drawn = shapely.transform(links.geometry.to_numpy(), lambda xy: xy * [squeeze, 1.0])
-    inside = shapely.length(shapely.intersection(drawn, band))
-    return inside >= BESIDE_SHARE * shapely.length(drawn)
+    length = shapely.length(drawn)
+    inside = shapely.length(shapely.intersection(drawn, band)) >= BESIDE_SHARE * length
+    # A short side road lies within the distance too, but does not run along.
+    ends = [shapely.line_locate_point(flat, shapely.get_point(drawn, end)) for end in (0, -1)]
+    chord = shapely.distance(shapely.get_point(drawn, 0), shapely.get_point(drawn, -1))
+    return inside & (np.abs(ends[1] - ends[0]) >= ALONG_SHARE * chord)
+
+
+def _shape(shape: Any, kind: Callable, name: str, spot: str) -> BaseGeometry:
+    try:
+        made = shape if isinstance(shape, BaseGeometry) else kind(shape)
+    except (TypeError, ValueError, shapely.errors.ShapelyError):
+        made = None
+    if made is None or made.is_empty:
+        raise InputError.of(
+            spot, f"{name} 应是 [[经度, 纬度], …]", f"a {name} is a list of [lon, lat]"
+        )
+    return made
 
 
 def _between(draft: _Draft, edit: Edit, chosen: list[str], notes: list[str]) -> list[str]:
@@ -875,7 +1056,7 @@ def _between(draft: _Draft, edit: Edit, chosen: list[str], notes: list[str]) -> 
     graph = nx.Graph()
     for link_id, row in links.sort_values("length_km", ascending=False).iterrows():
         graph.add_edge(row["from_node"], row["to_node"], km=row["length_km"], link_id=link_id)
-    places_of = [_place_or_node(draft, edit, str(name)) for name in edit.where["between"]]
+    places_of = [_place_or_node(draft, edit, name) for name in edit.where["between"]]
     # Of a road in several parts, the part that both places lie nearest to.
     parts = [
         [_on_road(draft, name, node, sorted(part)) for name, node in places_of]
@@ -899,7 +1080,7 @@ def _between(draft: _Draft, edit: Edit, chosen: list[str], notes: list[str]) -> 
             f"{' 与 '.join(map(str, edit.where['between']))} 都对应路上同一点 {ends[0].name}",
             "both places meet the road at one point",
         )
-    return [graph.edges[pair]["link_id"] for pair in zip(path[:-1], path[1:], strict=True)]
+    return [graph.edges[pair]["link_id"] for pair in itertools.pairwise(path)]
 
 
 @dataclass(frozen=True)
@@ -911,8 +1092,9 @@ class _OnRoad:
     km: float
 
 
-def _place_or_node(draft: _Draft, edit: Edit, name: str) -> tuple[str, tuple[str, float, float]]:
+def _place_or_node(draft: _Draft, edit: Edit, given: Any) -> tuple[str, tuple[str, float, float]]:
     """Return the name, and the id and position that it stands for."""
+    name = ",".join(map(str, given)) if isinstance(given, list) else str(given)
     if draft.has_node(name):
         point = draft.node(name)["geometry"]
         return name, (name, point.x, point.y)

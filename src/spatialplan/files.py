@@ -138,6 +138,10 @@ def read_layer(path: str | Path) -> gpd.GeoDataFrame:
     """
     path = Path(path)
     frame = _read_layer(path)
+    if "geometry" not in frame or not hasattr(frame, "crs"):
+        raise InputError.of(
+            path, "是没有几何的表,不是图层", "a table without geometry, not a vector layer"
+        )
     if frame.crs is None:
         raise InputError.of(
             path,

@@ -23,7 +23,7 @@ from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Arcs", "Network", "builtin", "end_of", "read"]
+__all__ = ["Arcs", "Network", "builtin", "end_of", "is_date", "read"]
 
 NODE_COLUMNS = ("kind", "place_id", "name_zh", "confidence", "geometry")
 LINK_COLUMNS = (
@@ -316,8 +316,8 @@ class Network:
             & links["from_node"].isin(self.nodes.index)
             & links["to_node"].isin(self.nodes.index)
             & ((links["mode"] == "rail") == links["class"].isin(list(RAIL_CLASSES)))
-            & links["opened"].map(_is_date)
-            & links["closed"].map(_is_date)
+            & links["opened"].map(is_date)
+            & links["closed"].map(is_date)
         )
         return links[~good]
 
@@ -327,7 +327,8 @@ class Network:
         write_layers(path, layers)
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Return whether a text is empty, ``YYYY`` or ``YYYY-MM``."""
     return not text or bool(_DATE.match(text))
 
 
@@ -360,7 +361,7 @@ def _link_faults(where: str, row: pd.Series, nodes: pd.Index) -> list[Fault]:
         text = row[column]
         tests.append(
             (
-                _is_date(text),
+                is_date(text),
                 f"{column} 日期 {text} 无效;应为 YYYY 或 YYYY-MM",
                 f"{column} must be YYYY or YYYY-MM",
             )

@@ -164,7 +164,7 @@ class Gazetteer:
         InputError
             When no place has this name (the three nearest names are given), or two have.
         """
-        position = parse_lonlat(name)
+        position = parse_lonlat(name, where)
         if position:
             return Place(f"{position[0]:g},{position[1]:g}", *position)
         ids = [name] if name in self._records else self._by_name.get(_fold(name), [])
@@ -234,7 +234,7 @@ def township_ids(adcodes: list[int]) -> list[str]:
     return list(dict.fromkeys(table["place_id"][chosen]))
 
 
-def parse_lonlat(text: str) -> tuple[float, float] | None:
+def parse_lonlat(text: str, where: object = "") -> tuple[float, float] | None:
     """Return (lon, lat) of ``103.2,35.6``, or None when the text is no position.
 
     Raises
@@ -249,7 +249,7 @@ def parse_lonlat(text: str) -> tuple[float, float] | None:
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
         hint = ";经度在前、纬度在后" if -90 <= lon <= 90 and -180 <= lat <= 180 else ""
         raise InputError.of(
-            "",
+            where,
             f"“{text}”不是经纬度{hint}",
             "not a position; longitude comes first, then latitude, in degrees",
         )
