@@ -158,7 +158,11 @@ def compared(what: str, ours: list[float], theirs: list[float]) -> Iterator[Line
 def scenarios(now: assessment.Situation, case: targets.Case, repeat: int) -> Iterator[Line]:
     document = plan.builtin(PLAN)
     timing = [t for t in document.targets if t.metric in ("travel_time", "all_pairs_time")]
-    entry = {"action": "modify", "where": {"ref": "G310"}, "set": {"design_speed_kmh": 80}}
+    entry = {
+        "action": "modify",
+        "where": {"ref": "G310", "class": "class2"},
+        "set": {"design_speed_kmh": 80},
+    }
     change = edits.parse([entry], "benchmark")
 
     def evaluate() -> None:
