@@ -1,0 +1,143 @@
+"""Roads in PostGIS: reading a table of lines, writing a network."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+
+from spatialplan.coordinates import Mends
+from spatialplan.errors import InputError
+from spatialplan.network import Network
+from spatialplan.readers import Columns, Imported, imported
+
+__all__ = ["read_postgis", "write_postgis"]
+
+
+def read_postgis(
+    url: str,
+    *,
+    columns: Columns | None = None,
+    mends: Mends | None = None,
+    area: shapely.Geometry | None = None,
+    keep: str = "main",
+    default_class: str = "class3",
+) -> Imported:
+    """Read a network from a table of lines in PostGIS.
+
+    Parameters
+    ----------
+    url
+        ``postgresql://user:password@host/database?table=schema.roads&geometry=geom``;
+        ``geometry`` may be left out when the table has one such column.
+    columns, mends, area, keep, default_class
+        As for `read_file`.
+
+    Raises
+    ------
+    InputError
+        When the database cannot be reached or has no such table, and as `read_file`.
+    """
+    engine, asked = _engine(url)
+    import sqlalchemy as sa
+
+    table = asked.get("table", "")
+    if not table:
+        raise InputError.of("postgresql://…", "请写 ?table=表名", "name the table: ?table=roads")
+    schema, _, name = table.rpartition(".")
+    where = f"table {table}"
+    try:
+        with engine.connect() as connection:
+            column = asked.get("geometry") or _geometry_column(connection, schema, name)
+            chosen = sa.select(sa.text("*")).select_from(sa.table(name, schema=schema or None))
+            frame = gpd.read_postgis(chosen, connection, geom_col=column)
+    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
+        raise _database_error(error) from None
+    finally:
+        engine.dispose()
+    if column != "geometry":
+        frame = frame.rename_geometry("geometry")
+    return imported(
+        frame,
+        name,
+        where,
+        columns=columns,
+        mends=mends,
+        area=area,
+        keep=keep,
+        default_class=default_class,
+    )
+
+
+def write_postgis(network: Network, url: str) -> list[str]:
+    """Write tables ``<table>_nodes`` and ``<table>_links``, both or neither; return their names.
+
+    Tables of these names are replaced. Geometry is labelled EPSG:4490, as in GeoPackages.
+
+    Raises
+    ------
+    InputError
+        When the database cannot be reached or does not let us write.
+    """
+    engine, asked = _engine(url)
+    import sqlalchemy as sa
+
+    schema, _, stem = asked.get("table", "spatialplan").rpartition(".")
+    layers = {f"{stem}_nodes": network.nodes, f"{stem}_links": network.links}
+    try:
+        with engine.begin() as connection:
+            for name, frame in layers.items():
+                labelled = frame.set_crs(4490, allow_override=True).reset_index()
+                labelled.to_postgis(
+                    name, connection, schema=schema or None, if_exists="replace", index=False
+                )
+    except sa.exc.SQLAlchemyError as error:
+        raise _database_error(error) from None
+    finally:
+        engine.dispose()
+    return list(layers)
+
+
+def _engine(url: str) -> tuple[Any, dict[str, str]]:
+    """Return an engine, and what the address asks for besides."""
+    try:
+        import geoalchemy2  # noqa: F401 - GeoPandas needs it for writing
+        import psycopg  # noqa: F401
+        import sqlalchemy as sa
+    except ImportError:
+        raise InputError.of(
+            "postgresql://",
+            "读写 PostGIS 需要附加组件;请运行 pip install 'spatialplan[postgis]'",
+            "the postgis extra is needed: pip install 'spatialplan[postgis]'",
+        ) from None
+    parts = urlsplit(url)
+    asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
+    rest = "&".join(f"{k}={v}" for k, v in asked.items() if k not in ("table", "geometry"))
+    address = urlunsplit(("postgresql+psycopg", parts.netloc, parts.path, rest, ""))
+    return sa.create_engine(address), asked
+
+
+def _geometry_column(connection: Any, schema: str, table: str) -> str:
+    import sqlalchemy as sa
+
+    query = "SELECT f_geometry_column FROM geometry_columns WHERE f_table_name = :table"
+    query += " AND f_table_schema = :schema" if schema else ""
+    found = connection.execute(sa.text(query), {"table": table, "schema": schema}).scalars().all()
+    if len(set(found)) == 1:
+        return found[0]
+    zh = f"有几个几何列:{'、'.join(found)};请用 &geometry= 指定" if found else "没有这个表或几何列"
+    raise InputError.of(f"table {table}", zh, "no such table, or not one geometry column")
+
+
+def _database_error(error: Exception) -> InputError:
+    # The first line says what happened; the statement and the address stay unsaid.
+    cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
+    reason = str(getattr(cause, "orig", cause)).strip().splitlines()[0]
+    return InputError.of(
+        "postgresql://…",
+        "数据库连不上或拒绝操作;请检查地址、用户、表名和权限",
+        f"the database cannot be reached or refuses: {reason}",
+    )
