@@ -80,7 +80,7 @@ def _spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
 
     Buckets are ``2 ** shift`` units wide. A vertex that improves within the bucket that is
     being emptied is scanned again, so the result is exact for any width. `nodes` ascend by
-    `dist`. `ring` is all -1, a power of two in length and longer than any arc in buckets.
+    bucket. `ring` is all -1, a power of two in length and longer than any arc in buckets.
     Stops when all `targets` are final. Notes in `reached`, unless it is empty, which vertices
     were reached after the `nodes`, and returns their number.
     """
@@ -324,6 +324,31 @@ def _losers(
 
 
 @jit
+def _by_bucket(nodes, dist, shift):
+    """Return those of the nodes that are reached at all, in the order of their buckets."""
+    lowest, highest, count = UNREACHED, 0, 0
+    for node in nodes:
+        if dist[node] != UNREACHED:
+            lowest, highest = min(lowest, dist[node]), max(highest, dist[node])
+            count += 1
+    found = np.empty(count, nodes.dtype)
+    if count == 0:
+        return found
+    lowest >>= shift
+    place = np.zeros((highest >> shift) - lowest + 2, np.int64)
+    for node in nodes:
+        if dist[node] != UNREACHED:
+            place[(dist[node] >> shift) - lowest + 1] += 1
+    place = np.cumsum(place)
+    for node in nodes:
+        if dist[node] != UNREACHED:
+            bucket = (dist[node] >> shift) - lowest
+            found[place[bucket]] = node
+            place[bucket] += 1
+    return found
+
+
+@jit
 def worsen(
     pointer, arcs, back_pointer, back_arcs, changed, nodes, units, dist, limit, shift, ring,
     lost, most, touched,
@@ -359,7 +384,6 @@ def worsen(
             dist[nodes[i]] = min(dist[nodes[i]], units[i])
     for i in range(count):
         lost[found[i]] = False
-    again = found[dist[found] != UNREACHED]
-    order = np.argsort(dist[again], kind="mergesort")
-    _spread(pointer, arcs, again[order], dist, limit, shift, ring, found[:0], found[:0])
+    again = _by_bucket(found, dist, shift)
+    _spread(pointer, arcs, again, dist, limit, shift, ring, found[:0], found[:0])
     return count
