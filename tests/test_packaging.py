@@ -47,7 +47,8 @@ def run_module() -> ModuleType:
 
 
 def direct_requirements() -> list[Requirement]:
-    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    extras = PROJECT["optional-dependencies"]
+    lists = [PROJECT["dependencies"], *(extras[name] for name in extras if name != "bench")]
     return [Requirement(item) for part in lists for item in part]
 
 
