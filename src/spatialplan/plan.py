@@ -13,7 +13,17 @@ from spatialplan.files import data_dir, load_yaml, read_text
 from spatialplan.places import Gazetteer, Place
 from spatialplan.places import builtin as builtin_places
 
-__all__ = ["Citation", "Element", "Plan", "Project", "Target", "builtin", "find", "plan_ids", "read"]
+__all__ = [
+    "Citation",
+    "Element",
+    "Plan",
+    "Project",
+    "Target",
+    "builtin",
+    "find",
+    "plan_ids",
+    "read",
+]
 
 ELEMENT_KINDS = ("core", "belt", "axis", "node", "pole", "ring", "wing", "cluster", "corridor")
 
@@ -252,15 +262,54 @@ def _in(value: object, top: float) -> bool:
 def _faults(content: dict, where: str, text: str, gazetteer: Gazetteer) -> Iterator[Fault]:
     from spatialplan.targets import metric_faults
 
+    if not (isinstance(content["horizon"], int) and isinstance(content["area"], list)):
+        yield Fault(
+            where, "horizon 应是年份,area 应是县级代码的列表", "horizon is a year, area a list"
+        )
+    known = {e.get("id") for e in _listed(content, "elements") if isinstance(e, dict)}
     for section in ("elements", "targets", "projects"):
         seen: set[str] = set()
-        for number, entry in enumerate(content.get(section) or [], start=1):
-            spot = f"{where} {section} 第{number}条 {entry.get('id', '')}".rstrip()
+        for number, entry in enumerate(_listed(content, section), start=1):
+            spot = f"{where} {section} 第{number}条"
+            if not isinstance(entry, dict):
+                yield Fault(spot, "应是“键: 值”的表", "an entry is a mapping of keys")
+                continue
+            spot = f"{spot} {entry.get('id', '')}".rstrip()
+            for key in _NEEDED[section]:
+                if not entry.get(key):
+                    yield Fault(spot, f"缺少 {key};请补上", f"{key} is missing")
             yield from _entry_faults(entry, spot, seen, text)
             if section == "elements":
                 yield from _element_faults(entry, spot, gazetteer)
             elif section == "targets":
                 yield from metric_faults(entry, spot, gazetteer)
+                yield from _own_element_faults(entry, spot, content["id"], known)
+
+
+_NEEDED = {"elements": ("name_zh",), "targets": ("title_zh",), "projects": ()}
+
+
+def _listed(content: dict, section: str) -> list:
+    found = content.get(section) or []
+    if not isinstance(found, list):
+        raise InputError.of(section, f"{section} 应是列表", f"{section} is a list")
+    return found
+
+
+def _own_element_faults(entry: dict, spot: str, plan_id: str, known: set) -> Iterator[Fault]:
+    """Yield the sets that name an element which this plan does not have."""
+    for key in ("origins", "destinations", "places"):
+        asked = entry.get(key)
+        if not isinstance(asked, dict) or "element" not in asked:
+            continue
+        home, _, element = str(asked["element"]).rpartition("/")
+        if home in ("", plan_id) and element not in known:
+            near = "、".join(nearest_names(element, map(str, known)))
+            yield Fault(
+                f"{spot} {key}",
+                f"没有要素“{element}”;相近的有:{near}",
+                "no such element in this plan",
+            )
 
 
 def _entry_faults(entry: dict, spot: str, seen: set[str], text: str) -> Iterator[Fault]:
@@ -270,8 +319,9 @@ def _entry_faults(entry: dict, spot: str, seen: set[str], text: str) -> Iterator
     elif identity in seen:
         yield Fault(spot, f"id {identity} 重复;请改用别的", "the id is used twice")
     seen.add(identity)
-    quote = (entry.get("cite") or {}).get("quote")
-    if not quote:
+    cite = entry.get("cite")
+    quote = cite.get("quote") if isinstance(cite, dict) else None
+    if not isinstance(quote, str) or not quote:
         yield Fault(spot, "缺少 cite.quote(原文引句)", "no cite.quote, the sentence it rests on")
     elif quote not in text:
         yield Fault(

@@ -30,7 +30,8 @@ def population() -> pd.DataFrame:
 
 def _rows(adcode: int, indicator: str) -> pd.DataFrame:
     table = statistics()
-    return table[(table["adcode"] == adcode) & (table["indicator"] == indicator)]
+    chosen = (table["adcode"] == adcode) & (table["indicator"] == indicator)
+    return table[chosen & table["value"].notna()]
 
 
 def of_year(adcode: int, indicator: str, year: int) -> pd.Series | None:
