@@ -528,7 +528,7 @@ class _Draft:
     def __init__(self, network: Network, gazetteer: places.Gazetteer, snap_km: float) -> None:
         self.gazetteer = gazetteer
         self.snap_km = snap_km
-        self.nothing = network.links.iloc[:0]
+        self.nothing, self.nowhere = network.links.iloc[:0], network.nodes.iloc[:0]
         self._network = network
         self._new_nodes: dict[str, dict[str, Any]] = {}
         self._new_links: dict[str, dict[str, Any]] = {}
@@ -569,6 +569,10 @@ class _Draft:
 
     def has_node(self, node: str) -> bool:
         return node in self._new_nodes or node in self._network.nodes.index
+
+    def node_of(self, place_id: str) -> str | None:
+        """Return the node that stands for a place, if there is one."""
+        return place_id if self.has_node(place_id) else self._network.node_of(place_id)
 
     def node(self, node: str) -> Mapping[str, Any]:
         """Return the columns of a node."""
@@ -622,7 +626,7 @@ def _add(draft: _Draft, edit: Edit) -> Change:
         raise InputError.of(
             edit.spot, f"link_id {edit.link_id} 已存在;请改用别的", "the link id is taken"
         )
-    splits, before = _Splits(), draft.network()
+    splits = _Splits()
     nodes, shapes = _chain(draft, edit, values, splits)
     if any(a == b for a, b in itertools.pairwise(nodes)):
         raise InputError.of(
@@ -642,14 +646,19 @@ def _add(draft: _Draft, edit: Edit) -> Change:
         columns = {**values, "from_node": pair[0], "to_node": pair[1]}
         draft.put_link(link_id, columns | {"length_km": km, "geometry": line})
         ids.append(link_id)
-    removed = splits.removed
-    gone = pd.concat(removed) if removed else draft.nothing
-    # A link that this very edit made by a cut and cut again never was: it need not come back.
-    gone = gone[gone.index.isin(before.links.index)]
     came = [half for half in splits.halves if draft.has_link(half)]
-    return Change(
-        edit, len(ids), sum(lengths), (*ids, *came), gone, _ends(before, gone), tuple(notes)
-    )
+    gone, ends = _cut_away(draft, splits)
+    return Change(edit, len(ids), sum(lengths), (*ids, *came), gone, ends, tuple(notes))
+
+
+def _cut_away(draft: _Draft, splits: _Splits) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Return the links that were cut, and their nodes."""
+    if not splits.removed:
+        return draft.nothing, draft.nowhere
+    gone = pd.concat(splits.removed)
+    # A link that this very edit made by a cut and cut again never was: it need not come back.
+    gone = gone[~gone.index.isin(splits.halves)]
+    return gone, _ends(draft.network(), gone)
 
 
 def _ends(network: Network, links: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -747,7 +756,7 @@ def _node(draft: _Draft, end: Any, values: Mapping[str, Any], spot: str, splits:
         if position:
             return _node_at(draft, position, values, spot, splits)
         place = draft.gazetteer.find(end, spot)
-        node = draft.network().node_of(place.place_id) or place.place_id
+        node = draft.node_of(place.place_id) or place.place_id
         if not draft.has_node(node):
             draft.put_node(
                 node,
