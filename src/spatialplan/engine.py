@@ -367,8 +367,15 @@ class Times:
 
     def minutes(self, vertices: np.ndarray | None = None) -> np.ndarray:
         """Return minutes to the given vertices (by default all), infinite where there is no way."""
-        places = self.graph.rank if vertices is None else self.graph.rank[np.asarray(vertices)]
-        return to_minutes(self.units[:, places])
+        rank, kernels = self.graph.rank, _kernels()
+        places = rank if vertices is None else rank[np.asarray(vertices, np.int64)]
+        minutes = np.empty((len(self.units), len(places)))
+        for row, units in enumerate(self.units):
+            if kernels is None:
+                minutes[row] = to_minutes(units[places])
+            else:
+                kernels.in_minutes(units, places, float(UNITS_PER_MINUTE), minutes[row])
+        return minutes
 
     @property
     def _arrivals(self) -> Compiled:
@@ -753,19 +760,22 @@ def rerun(
     # over an arc that has become faster since would not be seen to be lost.
     middle = _worsened(before.graph, edit) if len(worse) and len(better) else graph
     between = middle.back if before.backward else middle
-    groups = np.array_split(np.arange(rows), min(workers or cores(), max(rows, 1)))
+    if len(worse):
+        between.back  # noqa: B018 - made before the threads, not once by each
 
-    def work(number: int) -> None:
-        for row in groups[number]:
-            if units is not before.units:
-                units[row, :old] = before.units[row]
-            units[row, old:] = UNREACHED
+    def begin(row: int) -> None:
+        if units is not before.units:
+            units[row, :old] = before.units[row]
+        units[row, old:] = UNREACHED
         if len(worse):
-            _raise(after, between, groups[number], worse)
-        if len(better):
-            _lower(after, used, groups[number], better)
+            _raise(after, between, row, worse)
 
-    _in_threads(work, len(groups), workers)
+    _in_threads(begin, rows, workers)
+    if len(better):
+        # Neighbouring origins gain by the same roads: dealt out, so that threads share alike.
+        count = min(workers or cores(), max(rows, 1))
+        hands = [np.arange(first, rows, count) for first in range(count)]
+        _in_threads(lambda hand: _lower(after, used, hands[hand], better), count, workers)
     return after
 
 
@@ -793,21 +803,18 @@ def _worsened(graph: Compiled, edit: Change) -> Compiled:
     return change(graph, Change(numbers[slower], minutes[slower]))
 
 
-def _raise(after: Times, used: Compiled, rows: np.ndarray, worse: np.ndarray) -> None:
-    """Make some rows right after arcs got worse."""
-    kernels = _kernels()
+def _raise(after: Times, used: Compiled, row: int, worse: np.ndarray) -> None:
+    """Make a row right after arcs got worse."""
+    seeds, dist = after.seeds[row], after.units[row, : used.size]
     shift, buckets = used._queue
     ring, lost = np.full(buckets, -1, np.int32), np.zeros(used.size, dtype=bool)
-    most = used.size // LARGE_SHARE
     with used.scratch() as (_, room):
-        for row in rows:
-            seeds, dist = after.seeds[row], after.units[row, : used.size]
-            count = kernels.worsen(
-                used.pointer, used.arcs, used.back.pointer, used.back.arcs, worse, seeds.nodes,
-                seeds.units, dist, after.limit, shift, ring, lost, most, room,
-            )  # fmt: skip
-            if count < 0:
-                _fill(used, seeds, after.limit, dist, _NONE)
+        count = _kernels().worsen(
+            used.pointer, used.arcs, used.back.pointer, used.back.arcs, worse, seeds.nodes,
+            seeds.units, dist, after.limit, shift, ring, lost, used.size // LARGE_SHARE, room,
+        )  # fmt: skip
+    if count < 0:
+        _fill(used, seeds, after.limit, dist, _NONE)
 
 
 def _lower(after: Times, used: Compiled, rows: np.ndarray, better: np.ndarray) -> None:

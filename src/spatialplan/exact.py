@@ -21,45 +21,42 @@ FIRST_HEAP = 1024
 
 
 @jit
-def _is_before(distances, numbers, a, b):
-    return distances[a] < distances[b] or (distances[a] == distances[b] and numbers[a] < numbers[b])
-
-
-@jit
-def _swap(distances, numbers, nodes, a, b):
-    distances[a], distances[b] = distances[b], distances[a]
-    numbers[a], numbers[b] = numbers[b], numbers[a]
-    nodes[a], nodes[b] = nodes[b], nodes[a]
-
-
-@jit
 def _push(distances, numbers, nodes, size, distance, number, node):
     """Put an entry on the heap (four children each), which has room for it."""
-    distances[size], numbers[size], nodes[size] = distance, number, node
-    at = size
+    at = np.uint64(size)
     while at > 0:
-        above = (at - 1) // 4
-        if not _is_before(distances, numbers, at, above):
+        above = (at - np.uint64(1)) >> np.uint64(2)
+        # The new entry has the highest number: at the same distance it stays behind.
+        if distances[above] <= distance:
             break
-        _swap(distances, numbers, nodes, at, above)
+        distances[at], numbers[at], nodes[at] = distances[above], numbers[above], nodes[above]
         at = above
+    distances[at], numbers[at], nodes[at] = distance, number, node
 
 
 @jit
 def _pop(distances, numbers, nodes, size):
     """Move the first entry to the end of the heap, which is one shorter then."""
-    size -= 1
-    _swap(distances, numbers, nodes, 0, size)
-    at = 0
-    while True:
-        best = at
-        for child in range(4 * at + 1, min(4 * at + 5, size)):
-            if _is_before(distances, numbers, child, best):
-                best = child
-        if best == at:
-            return
-        _swap(distances, numbers, nodes, at, best)
+    one, last = np.uint64(1), np.uint64(size - 1)
+    first = distances[0], numbers[0], nodes[0]
+    distance, number, node = distances[last], numbers[last], nodes[last]
+    at = np.uint64(0)
+    child = one
+    while child < last:
+        best = child
+        for other in range(child + one, min(child + np.uint64(4), last)):
+            other_child = np.uint64(other)
+            if distances[other_child] < distances[best] or (
+                distances[other_child] == distances[best] and numbers[other_child] < numbers[best]
+            ):
+                best = other_child
+        if distance < distances[best] or (distance == distances[best] and number < numbers[best]):
+            break
+        distances[at], numbers[at], nodes[at] = distances[best], numbers[best], nodes[best]
         at = best
+        child = (at << np.uint64(2)) + one
+    distances[at], numbers[at], nodes[at] = distance, number, node
+    distances[last], numbers[last], nodes[last] = first
 
 
 @jit
@@ -76,6 +73,7 @@ def settle(pointer, heads, weights, sources, cutoff, target, dist, before, order
     Fills `dist` and `before` (-1 at sources) of those vertices only. Stops at `target`
     (-1: none). Nothing beyond `cutoff` is reached.
     """
+    one, goal = np.uint64(1), np.uint64(target) if target >= 0 else np.uint64(len(pointer))
     state = np.zeros(len(pointer) - 1, np.uint8)
     distances = np.empty(FIRST_HEAP, np.float64)
     numbers, nodes = np.empty(FIRST_HEAP, np.int64), np.empty(FIRST_HEAP, np.int32)
@@ -89,17 +87,19 @@ def settle(pointer, heads, weights, sources, cutoff, target, dist, before, order
     while size > 0:
         _pop(distances, numbers, nodes, size)
         size -= 1
-        distance, node = distances[size], nodes[size]
+        distance, node = distances[size], np.uint64(nodes[size])
         if state[node] == DONE:
             continue
         state[node] = DONE
         order[count] = node
         count += 1
-        if node == target:
+        if node == goal:
             break
-        for arc in range(pointer[node], pointer[node + 1]):
-            head = heads[arc]
+        arc, end = np.uint64(pointer[node]), np.uint64(pointer[node + one])
+        while arc < end:
+            head = np.uint64(heads[arc])
             reached = distance + weights[arc]
+            arc += one
             if reached > cutoff or state[head] == DONE:
                 continue
             if state[head] == UNSEEN or reached < dist[head]:

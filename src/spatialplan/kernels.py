@@ -19,6 +19,7 @@ __all__ = [
     "UNREACHED",
     "breadth_first",
     "improve",
+    "in_minutes",
     "search",
     "within",
     "worsen",
@@ -164,6 +165,14 @@ def within(pointer, arcs, nodes, units, limit, shift, ring, dist, reached):
     for i in range(len(found)):
         dist[found[i]] = UNREACHED
     return found, best
+
+
+@jit
+def in_minutes(dist, rank, per_minute, minutes):
+    """Fill `minutes` in the order of the caller."""
+    for i in range(len(rank)):
+        units = dist[np.uint64(rank[i])]
+        minutes[i] = np.inf if units == UNREACHED else units / per_minute
 
 
 @jit
