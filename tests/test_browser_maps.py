@@ -225,7 +225,7 @@ def test_a_small_screen_starts_with_the_map(browser, map_file):
 
 
 def test_names_of_the_data_do_not_run(browser, scene, tmp_path):
-    elements = tuple(replace(e, name_zh=EVIL + e.id, note=EVIL) for e in scene.plan.elements)
+    elements = tuple(replace(e, name_zh=EVIL + e.id, note_zh=EVIL) for e in scene.plan.elements)
     evil_plan = replace(scene.plan, title_zh=EVIL, elements=elements)
     evil = replace(scene, plan=evil_plan, scenario_zh=EVIL)
     path = tmp_path / "evil.html"

@@ -163,11 +163,11 @@ def test_an_element_without_places_is_empty_and_one_of_a_single_place_is_drawn(g
 
 
 def test_layout_is_the_same_each_time_and_carries_what_is_inferred(gazetteer):
-    plan = plan_of(element("node", ("east", "west"), rank=2, inferred=True, note="推断"))
+    plan = plan_of(element("node", ("east", "west"), rank=2, inferred=True, note_zh="推断"))
     one, two = lay.layout(plan, gazetteer), lay.layout(plan, gazetteer)
     assert one.geometry.to_wkb().equals(two.geometry.to_wkb())
     row = one.loc["node"]
-    assert (row["rank"], bool(row["inferred"]), row["note"]) == (2, True, "推断")
+    assert (row["rank"], bool(row["inferred"]), row["note_zh"]) == (2, True, "推断")
 
 
 def test_a_place_may_belong_to_several_elements(gazetteer):

@@ -212,7 +212,7 @@ def test_names_of_the_data_cannot_become_markup(scene):
         title_zh=EVIL,
         title_en=EVIL,
         elements=tuple(
-            replace(element, name_zh=EVIL, name_en=EVIL, structure=EVIL, note=EVIL)
+            replace(element, name_zh=EVIL, name_en=EVIL, structure=EVIL, note_zh=EVIL, note_en=EVIL)
             for element in scene.plan.elements
         ),
     )

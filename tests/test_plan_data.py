@@ -123,7 +123,8 @@ def test_element(name: str) -> None:
     unknown = [p for p in element["members"] + element.get("spine", []) if p not in PLACES]
     assert unknown == []
     if element["inferred"] or element.get("spine_inferred"):
-        assert len(element["note"]) > 20
+        assert len(element["note_zh"]) > 7
+        assert len(element["note_en"]) > 20
     for far in element.get("toward", []):
         assert set(far) == {"name_zh", "name_en", "lon", "lat"}
         assert 73 < far["lon"] < 136
@@ -255,22 +256,40 @@ def test_project(name: str) -> None:
     project = OWN_PROJECTS[name]
     assert project["status"] in STATUSES
     assert project["confidence"] in {"H", "M", "L"}
-    assert len(project["evidence"]) > 20
+    assert len(project["evidence_zh"]) > 5
+    assert len(project["evidence_en"]) > 15
     assert (project["status"] == "open") == (project["opened"] is not None)
     if project["status"] == "open":
         assert project["expected"] is None
         assert "2010" < str(project["opened"]) < "2026-12"
     if project["status"] == "construction" and project["expected"] is None:
-        assert "no date is given here" in project["evidence"]
+        assert "此处不列日期" in project["evidence_zh"]
+        assert "no date is given here" in project["evidence_en"]
     elif project["status"] == "construction":
         assert int(str(project["expected"])[:4]) >= 2025
     if project["status"] == "proposed":
         assert project["expected"] is None
     if not project["edits"]:
-        assert project["note"]
+        assert project["note_zh"]
     if project["length_km"] and project["edits"] and project["class"] in ROAD_CLASSES:
         roads = sum(e.get("length_km", 0) for e in project["edits"] if e["action"] == "add")
         assert roads == 0 or roads >= 0.95 * project["length_km"]
+
+
+@pytest.mark.parametrize("pid", PLAN_IDS)
+def test_notes_and_evidence_are_in_both_languages(pid: str) -> None:
+    han = re.compile(r"[\u4e00-\u9fff]")
+    for part in ("elements", "targets", "projects"):
+        for entry in PLANS[pid][part]:
+            where = f"{pid} {part} {entry['id']}"
+            assert not {"note", "evidence"} & set(entry), where
+            for field in ("note", "evidence"):
+                zh, en = entry.get(f"{field}_zh", ""), entry.get(f"{field}_en", "")
+                assert bool(zh) == bool(en), where
+                assert not zh or (zh[-1] == "。" and len(han.findall(zh)) > 3), where
+                assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", zh), where
+                # English may hold Chinese names, but is more than a list of them.
+                assert not en or (en[-1] == "." and len(re.findall(r"[A-Za-z]+", en)) > 1), where
 
 
 def test_shared_projects_resolve() -> None:
@@ -278,7 +297,7 @@ def test_shared_projects_resolve() -> None:
         for project in plan["projects"]:
             if "same_as" in project:
                 assert project["same_as"] in OWN_PROJECTS, f"{pid}/{project['id']}"
-                assert set(project) <= {"id", "same_as", "promised", "cite", "note"}
+                assert set(project) <= {"id", "same_as", "promised", "cite", "note_zh", "note_en"}
 
 
 def test_promised_year_only_where_the_sentence_says_finished() -> None:

@@ -508,7 +508,10 @@ def _project_table(dossier: Dossier) -> Table:
             project.expected,
             years_late(project, promised_year(project, named)),
             project.confidence,
-            project.evidence,
+            project.evidence_zh,
+            project.evidence_en,
+            project.note_zh,
+            project.note_en,
             "、".join(plan.title_zh for plan in named),
             project.cite.quote,
         )
@@ -526,7 +529,10 @@ def _project_table(dossier: Dossier) -> Table:
         "expected": "预计 expected",
         "years_late": "晚(年) years late",
         "confidence": "可信度 confidence",
-        "evidence": "证据与来源 evidence",
+        "evidence_zh": "证据与来源",
+        "evidence_en": "Evidence and source",
+        "note_zh": "说明",
+        "note_en": "Note",
         "plans": "所见文件 documents",
         "quote": "原文 quote",
     }

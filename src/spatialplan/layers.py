@@ -397,7 +397,8 @@ def _element_tip(row: Any, own: gpd.GeoDataFrame) -> list:
         ("结构 structure", row.structure),
         ("成员 members", "、".join(own["name_zh"])),
         ("推断 inferred", "、".join(inferred) + ":规划原文未列明" if inferred else ""),
-        ("说明 note", row.note),
+        ("说明 note", row.note_zh),
+        ("英文说明 in English", row.note_en),
     ]
 
 

@@ -111,8 +111,9 @@ def layout(plan: Plan, gazetteer: Gazetteer | None = None) -> gpd.GeoDataFrame:
     -------
     GeoDataFrame
         Index ``element``; columns ``plan, structure, kind, name_zh, name_en, inferred,
-        spine_inferred, rank, note, spine, rays, geometry`` in EPSG:4326. Polygons for cores, poles,
-        belts, corridors, wings and clusters; lines for axes and rings; points for nodes.
+        spine_inferred, rank, note_zh, note_en, spine, rays, geometry`` in EPSG:4326. Polygons for
+        cores, poles, belts, corridors, wings and clusters; lines for axes and rings; points for
+        nodes.
         ``spine`` is the smoothed middle line of a band (None for others), ``rays`` are the
         lines towards far points (None without). An element without any place has an empty
         geometry.
@@ -128,7 +129,8 @@ def layout(plan: Plan, gazetteer: Gazetteer | None = None) -> gpd.GeoDataFrame:
         index=pd.Index([element.id for element in plan.elements], name="element"),
     )
     frame["rank"] = pd.array([element.rank for element in plan.elements], dtype="Int64")
-    frame["note"] = [element.note for element in plan.elements]
+    frame["note_zh"] = [element.note_zh for element in plan.elements]
+    frame["note_en"] = [element.note_en for element in plan.elements]
     frame["spine"] = gpd.GeoSeries(spines, frame.index, crs=crs).to_crs(4326)
     rays = [shapely.MultiLineString(_rays(element, here)) for element in plan.elements]
     rays = [lines if not lines.is_empty else None for lines in rays]

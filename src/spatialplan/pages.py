@@ -405,7 +405,8 @@ def _project_rows(dossier: Dossier, found: Iterable[tuple[Project, list[Plan]]])
                 "expected": project.expected,
                 "late": years_late(project, promised),
                 "length_km": project.length_km,
-                "evidence": project.evidence,
+                "evidence_zh": project.evidence_zh,
+                "evidence_en": project.evidence_en,
                 "confidence": project.confidence,
             }
         )

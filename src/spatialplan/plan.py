@@ -58,7 +58,8 @@ class Element:
     inferred: bool = False
     spine_inferred: bool = False
     rank: int | None = None
-    note: str = ""
+    note_zh: str = ""
+    note_en: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,11 @@ class Project:
     opened: str = ""
     expected: str = ""
     length_km: float | None = None
-    evidence: str = ""
+    evidence_zh: str = ""
+    evidence_en: str = ""
     confidence: str = "L"
-    note: str = ""
+    note_zh: str = ""
+    note_en: str = ""
     same_as: str = ""
 
     @property
@@ -387,7 +390,8 @@ def _element(entry: dict, plan_id: str) -> Element:
         inferred=bool(entry.get("inferred")),
         spine_inferred=bool(entry.get("spine_inferred")),
         rank=entry.get("rank"),
-        note=entry.get("note") or "",
+        note_zh=entry.get("note_zh") or "",
+        note_en=entry.get("note_en") or "",
     )
 
 
@@ -440,9 +444,11 @@ def _project(entry: dict, plan_id: str) -> Project:
         opened=str(own.get("opened") or ""),
         expected=str(own.get("expected") or ""),
         length_km=own.get("length_km"),
-        evidence=own.get("evidence") or "",
+        evidence_zh=own.get("evidence_zh") or "",
+        evidence_en=own.get("evidence_en") or "",
         confidence=own.get("confidence") or "L",
-        note=own.get("note") or "",
+        note_zh=own.get("note_zh") or "",
+        note_en=own.get("note_en") or "",
         same_as=same_as,
     )
 

@@ -77,6 +77,7 @@ HEADINGS = {
     "opened": "已通车 opened",
     "expected": "预计 expected",
     "evidence": "证据 evidence",
+    "evidence_en": "英文 in English",
     "confidence": "可信度 confidence",
 }
 SCHEDULE_NAMES = {"as_built": ("按证据", "as built"), "as_planned": ("按规划", "as planned")}
@@ -318,7 +319,10 @@ def project_table(plan: Plan) -> pd.DataFrame:
         "opened",
         "expected",
         "length_km",
-        "evidence",
+        "evidence_zh",
+        "evidence_en",
+        "note_zh",
+        "note_en",
         "confidence",
         "quote",
     ]
@@ -333,7 +337,10 @@ def project_table(plan: Plan) -> pd.DataFrame:
             project.opened,
             project.expected,
             project.length_km,
-            project.evidence,
+            project.evidence_zh,
+            project.evidence_en,
+            project.note_zh,
+            project.note_en,
             project.confidence,
             project.cite.quote,
         )

@@ -23,7 +23,7 @@
     for (const [name, value] of lines.slice(1)) {
       const row = table.appendChild(element("tr"));
       row.appendChild(element("th", "", name));
-      row.appendChild(element("td", "", value));
+      row.appendChild(element("td", name.endsWith("in English") ? "sp-en" : "", value));
     }
     return box;
   }
