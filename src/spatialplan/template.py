@@ -46,7 +46,9 @@ elements:                          # 空间结构 core belt axis node pole ring 
     name_zh: 一心
     name_en: Core
     members: [kangle-xian]
-    inferred: false                # 文件没有列出成员时写 true,并写 note true when it lists none
+    inferred: false                # 文件没有列出成员时写 true(true when it lists none)
+    note_zh: ""                    # 说明;inferred: true 时写明依据 a note; say why it is inferred
+    note_en: ""                    # 英文说明,可不写 the same in English, optional
     cite: {{section: 一, quote: 5年内实现全县半小时交通圈}}
 
 targets:                           # 可检验的承诺 promises that can be tested
@@ -71,6 +73,10 @@ projects: []                       # 建设项目,每个项目由 edits 组成 w
 #    class: class1
 #    status: planned               # open construction planned proposed
 #    promised: 2030
+#    evidence_zh: 2024年5月开工(某报 2024-05-01)     # 证据与来源 what is known, and the source
+#    evidence_en: Started May 2024 (press of 2024-05-01)    # 可不写 optional
+#    note_zh: 走向为推定 # 说明 a note
+#    note_en: The line is inferred # 可不写 optional
 #    edits:
 #      - {{action: add, from: 康乐县, to: 和政县, class: class1, design_speed_kmh: 80}}
 #    cite: {{section: 二, quote: 原文引句}}
