@@ -144,6 +144,8 @@ def situation(
     if network is not None:
         chosen, base = None, networks.read(network)
     else:
+        for plan_id in plan_ids:
+            plans.find(plan_id)  # an unknown plan is named as such
         asked = plan_ids or plans.plan_ids()
         chosen = scenarios.builtin(scenario) if scenario else scenarios.default(asked)
         base = scenarios.network_of(chosen)

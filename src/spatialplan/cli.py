@@ -226,7 +226,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1, allow_nan=False))
     elif options.format == "csv":
-        sys.stdout.write(tables.verdict_table(found).to_csv(index=False, float_format="%.6g"))
+        table = tables.verdict_table(found)
+        sys.stdout.write(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     else:
         _print_verdicts(found)
     failed = any(verdict.verdict in ("not_met", "impossible") for verdict in found.verdicts)
@@ -263,7 +264,7 @@ def _formatted(frame: pd.DataFrame, how: str) -> str:
     from spatialplan import printing
 
     if how == "csv":
-        return frame.to_csv(index=False)
+        return frame.to_csv(index=False, lineterminator="\n")
     if how == "json":
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         return json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -333,7 +334,7 @@ def _plans(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _scenarios(options: argparse.Namespace) -> int:
+def _scenarios(_: argparse.Namespace) -> int:
     from spatialplan import printing, tables
 
     print(printing.text_table(tables.scenario_table()))

@@ -124,6 +124,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 "文件被占用(可能正在 Excel 或 QGIS 中打开);请关闭后重试",
                 "the file is in use, perhaps open in Excel or QGIS; close it and try again",
             ) from None
+        except OSError as error:
+            raise InputError.of(
+                path, "无法写入;这里也许已有同名文件夹", f"cannot write here: {error.strerror}"
+            ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

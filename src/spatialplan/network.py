@@ -318,6 +318,8 @@ class Network:
             & ((links["mode"] == "rail") == links["class"].isin(list(RAIL_CLASSES)))
             & links["opened"].map(is_date)
             & links["closed"].map(is_date)
+            & (links.geometry.geom_type == "LineString")
+            & ~links.geometry.is_empty
         )
         return links[~good]
 
@@ -357,23 +359,30 @@ def _link_faults(where: str, row: pd.Series, nodes: pd.Index) -> list[Fault]:
             "the design speed must lie between 0 and 400 km/h",
         ),
     ]
-    for column in ("opened", "closed"):
-        text = row[column]
-        tests.append(
-            (
-                is_date(text),
-                f"{column} 日期 {text} 无效;应为 YYYY 或 YYYY-MM",
-                f"{column} must be YYYY or YYYY-MM",
-            )
+    line = row["geometry"]
+    tests.append(
+        (
+            line is not None and line.geom_type == "LineString" and not line.is_empty,
+            "没有线,或不是一条连续的线;请在 QGIS 中补画或拆分",
+            "no line, or not one connected line",
         )
-    for column in ("from_node", "to_node"):
-        tests.append(
-            (
-                row[column] in nodes,
-                f"{column} 的节点 {row[column]} 不存在;请补节点或改编号",
-                f"the node of {column} is not in the node layer",
-            )
+    )
+    tests += [
+        (
+            is_date(row[column]),
+            f"{column} 日期 {row[column]} 无效;应为 YYYY 或 YYYY-MM",
+            f"{column} must be YYYY or YYYY-MM",
         )
+        for column in ("opened", "closed")
+    ]
+    tests += [
+        (
+            row[column] in nodes,
+            f"{column} 的节点 {row[column]} 不存在;请补节点或改编号",
+            f"the node of {column} is not in the node layer",
+        )
+        for column in ("from_node", "to_node")
+    ]
     return [Fault(where, zh, en) for good, zh, en in tests if not good]
 
 
@@ -382,7 +391,7 @@ def as_links(frame: pd.DataFrame, geometry: list | np.ndarray | None = None) -> 
     frame = frame.copy()
     for column in _TEXT_COLUMNS:
         values = frame[column] if column in frame else pd.Series("", frame.index)
-        frame[column] = values.astype(object).where(values.notna(), "").astype(str)
+        frame[column] = as_text(values)
     for column in ("design_speed_kmh", "length_km"):
         values = frame[column] if column in frame else pd.Series(np.nan, frame.index)
         frame[column] = pd.to_numeric(values, errors="coerce").astype(float)
@@ -391,6 +400,13 @@ def as_links(frame: pd.DataFrame, geometry: list | np.ndarray | None = None) -> 
     lines = frame["geometry"] if geometry is None else geometry
     columns = [name for name in LINK_COLUMNS if name != "geometry"]
     return gpd.GeoDataFrame(frame[columns], geometry=list(lines), crs=4326)
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Return values as text, empty where missing; 2024.0, as files have it, is 2024."""
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return values.astype(object).where(values.notna(), "").astype(str)
 
 
 def _truth(values: pd.Series | None, index: pd.Index) -> pd.Series:
@@ -404,7 +420,7 @@ def as_nodes(frame: pd.DataFrame) -> gpd.GeoDataFrame:
     frame = pd.DataFrame(frame).copy()
     for column in NODE_COLUMNS[:-1]:
         values = frame[column] if column in frame else pd.Series("", frame.index)
-        frame[column] = values.astype(object).where(values.notna(), "").astype(str)
+        frame[column] = as_text(values)
     return gpd.GeoDataFrame(frame[list(NODE_COLUMNS)], geometry="geometry", crs=4326)
 
 
@@ -455,6 +471,8 @@ def read(path: str | Path) -> Network:
     path = Path(path)
     nodes, links = _read_layers(path)
     for layer, frame, key in (("nodes", nodes, "node_id"), ("links", links, "link_id")):
+        if frame.empty:
+            raise InputError.of(f"{path} {layer}", "图层是空的", "the layer is empty")
         if key not in frame:
             raise InputError.of(
                 f"{path} {layer}", f"缺少列 {key}", f"the layer has no column {key}"
@@ -474,9 +492,29 @@ def read(path: str | Path) -> Network:
     if nodes.geometry.isna().any() or nodes.geometry.is_empty.any():
         bad = nodes["node_id"][nodes.geometry.isna() | nodes.geometry.is_empty].iloc[0]
         raise InputError.of(f"{path} nodes {bad}", "节点没有坐标", "the node has no position")
-    network = Network(as_nodes(nodes.set_index("node_id")), as_links(links.set_index("link_id")))
+    nodes = as_nodes(nodes.assign(node_id=as_text(nodes["node_id"])).set_index("node_id"))
+    links = links.assign(link_id=as_text(links["link_id"])).set_index("link_id")
+    network = Network(nodes, as_links(links, _single_lines(links)))
     collect(network.faults(path.name))
-    return Network(network.nodes, network.links, path.stem)
+    return Network(nodes, _turned(network), path.stem)
+
+
+def _single_lines(links: gpd.GeoDataFrame) -> np.ndarray:
+    """Return the lines of links; QGIS likes to save a line as a collection of one."""
+    lines = links.geometry.to_numpy()
+    many = shapely.get_type_id(lines) == shapely.GeometryType.MULTILINESTRING
+    lines[many] = shapely.line_merge(lines[many])
+    return lines
+
+
+def _turned(network: Network) -> gpd.GeoDataFrame:
+    """Return the links, each line drawn from its first node to its last."""
+    lines = network.links.geometry.to_numpy()
+    first, last = (network.nodes.geometry.to_numpy()[side] for side in network.ends)
+    start, end = shapely.get_point(lines, 0), shapely.get_point(lines, -1)
+    as_is = shapely.distance(start, first) + shapely.distance(end, last)
+    other = shapely.distance(start, last) + shapely.distance(end, first)
+    return network.links.set_geometry(np.where(other < as_is, shapely.reverse(lines), lines))
 
 
 def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:

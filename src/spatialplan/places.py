@@ -71,14 +71,17 @@ class Gazetteer:
         InputError
             When columns are missing, ids repeat, or a position is not a number.
         """
-        frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+        frame = read_table(path)
         missing = [name for name in _COLUMNS if name not in frame]
         if missing:
             raise InputError.of(
                 path, f"缺少列 {'、'.join(missing)}", f"columns missing: {', '.join(missing)}"
             )
+        if "accuracy_m" not in frame:
+            frame["accuracy_m"] = ""
         for name in ("lon", "lat", "accuracy_m"):
             frame[name] = _numbers(frame[name], path, name)
+        collect(_position_faults(frame, path))
         frame["adcode"] = _numbers(frame["adcode"], path, "adcode").astype("Int64")
         repeated = frame.index[frame["place_id"].duplicated()]
         if len(repeated):
@@ -166,7 +169,7 @@ class Gazetteer:
         """
         position = parse_lonlat(name, where)
         if position:
-            return Place(f"{position[0]:g},{position[1]:g}", *position)
+            return Place(_key_of(*position), *position)
         ids = [name] if name in self._records else self._by_name.get(_fold(name), [])
         if len(ids) == 1:
             return self[ids[0]]
@@ -260,6 +263,40 @@ def _fold(name: str) -> str:
     return re.sub(r"\s+", " ", str(name)).strip().lower()
 
 
+def _key_of(lon: float, lat: float) -> str:
+    """Return ``lon,lat`` to a tenth of a metre: near points keep different keys."""
+    return ",".join(f"{value:.6f}".rstrip("0").rstrip(".") for value in (lon, lat))
+
+
+def _position_faults(frame: pd.DataFrame, path: object) -> list[Fault]:
+    bad = ~(frame["lon"].between(-180, 180) & frame["lat"].between(-90, 90))
+    return [
+        Fault(
+            f"{path} 第{row + 2}行",
+            f"经纬度无效:{frame.at[row, 'lon']}, {frame.at[row, 'lat']};应为十进制度",
+            "not a position in degrees",
+        )
+        for row in frame.index[bad]
+    ]
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Return a CSV file as text, empty where nothing stands.
+
+    Raises
+    ------
+    InputError
+        When it cannot be opened, is not UTF-8, or is no table.
+    """
+    text = read_text(path)
+    try:
+        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError.of(
+            path, "不是 CSV 表;请检查列名行和逗号", f"not a CSV table: {str(error).splitlines()[0]}"
+        ) from None
+
+
 def _numbers(column: pd.Series, path: object, name: str) -> pd.Series:
     values = pd.to_numeric(column.where(column != ""), errors="coerce")
     bad = column.index[(column != "") & values.isna()]
@@ -331,29 +368,19 @@ def _names(text: str) -> list[str]:
 def _read_points(path: Path) -> list[Place]:
     if not path.is_file():
         raise InputError.of(path, "文件不存在", "no such file")
-    if path.suffix.lower() == ".csv":
-        frame = _read_point_csv(path)
-    else:
-        frame = _read_point_layer(path)
-    bad = ~(frame["lon"].between(-180, 180) & frame["lat"].between(-90, 90))
-    collect(
-        Fault(
-            f"{path} 第{row + 2}行",
-            f"经纬度无效:{frame.at[row, 'lon']}, {frame.at[row, 'lat']}",
-            "not a position in degrees",
-        )
-        for row in frame.index[bad]
-    )
+    read = _read_point_csv if path.suffix.lower() == ".csv" else _read_point_layer
+    frame = read(path)
+    collect(_position_faults(frame, path))
     if frame.empty:
         raise InputError.of(path, "文件里没有点", "no points in the file")
     return [
-        Place(str(name) or f"{lon:g},{lat:g}", float(lon), float(lat))
+        Place(str(name) or _key_of(lon, lat), float(lon), float(lat))
         for name, lon, lat in zip(frame["name"], frame["lon"], frame["lat"], strict=True)
     ]
 
 
 def _read_point_csv(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+    frame = read_table(path)
     missing = [name for name in ("lon", "lat") if name not in frame]
     if missing:
         raise InputError.of(
@@ -374,6 +401,6 @@ def _read_point_layer(path: Path) -> pd.DataFrame:
         {
             "lon": layer.geometry.x,
             "lat": layer.geometry.y,
-            "name": "" if names is None else names.astype(str),
+            "name": "" if names is None else names.fillna("").astype(str),
         }
     )

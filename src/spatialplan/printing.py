@@ -9,7 +9,7 @@ import pandas as pd
 from spatialplan.assessment import Assessment
 from spatialplan.network import Network
 from spatialplan.palette import STATUS_NAMES
-from spatialplan.plan import Plan
+from spatialplan.plan import Plan, Target
 from spatialplan.standards import CLASSES
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
 
@@ -23,8 +23,7 @@ def _width(text: str) -> int:
 def text_table(frame: pd.DataFrame) -> str:
     """Return a table as aligned text."""
     cells = [[str(name) for name in frame.columns]]
-    for row in frame.itertuples(index=False):
-        cells.append([_cell(value) for value in row])
+    cells += [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = [
         "  ".join(
@@ -72,7 +71,7 @@ def _verdict_text(verdict: Verdict, old: Verdict | None) -> str:
     return "\n".join(lines)
 
 
-def _amount(value: float, target) -> str:
+def _amount(value: float, target: Target) -> str:
     if target.unit == "share":
         return f"{value:.0%}"
     return f"{value:.1f}".removesuffix(".0") + (f" {target.unit}" if target.unit else "")
@@ -141,12 +140,12 @@ def network_text(network: Network) -> str:
     sums = sums.reset_index().rename(columns={"count": "段 links", "sum": "km"})
     parts = [len(part) for part in network.components("road")]
     basis = links.groupby("length_basis")["length_km"].sum() / links["length_km"].sum()
+    size = f"节点 nodes {len(network.nodes)}、路段 links {len(links)}"
     shares = "、".join(f"{name or '未注明'} {share:.0%}" for name, share in basis.items())
     return "\n".join(
         [
             f"{network.name}  {network.date or '各年 all years'}",
-            f"节点 nodes {len(network.nodes)}、路段 links {len(links)}、"
-            f"{links['length_km'].sum():.0f} km",
+            f"{size}、{links['length_km'].sum():.0f} km",
             f"公路连通部分 road components: {len(parts)}(最大 {parts[0] if parts else 0} 个节点)",
             f"里程依据 length basis: {shares}",
             "",

@@ -28,7 +28,8 @@ class Scenario:
 
     `projects` lists project keys, or is None when `all_open_by` chooses them: by the date
     that evidence gives (``as_built``) or by the year that the documents promise
-    (``as_planned``); see `projects_of`. `network_date` is the day of the network under the projects.
+    (``as_planned``); see `projects_of`. `network_date` is the day of the network under the
+    projects.
     """
 
     id: str
@@ -52,7 +53,12 @@ def _read(folder: Path) -> tuple[Scenario, ...]:
 
 
 def _scenario(entry: dict, path: Path) -> Scenario:
-    where = f"{path} {entry.get('id', '')}"
+    if not isinstance(entry, dict):
+        raise InputError.of(path, "每个情景应是“键: 值”的表", "a scenario is a mapping of keys")
+    where = f"{path} {entry.get('id', '')}".rstrip()
+    for key in ("id", "title_zh", "title_en", "area", "plans", "network_date"):
+        if not entry.get(key):
+            raise InputError.of(where, f"缺少 {key};请补上", f"{key} is missing")
     for key, allowed in (("role", ROLES), ("schedule", SCHEDULES)):
         if entry.get(key, allowed[0]) not in allowed:
             raise InputError.of(
@@ -173,7 +179,7 @@ def _plans() -> list[Plan]:
 
 
 @cache
-def _network(folder: Path, scenario: Scenario) -> Network:
+def _network(_: Path, scenario: Scenario) -> Network:
     base = networks.builtin().at(scenario.network_date)
     added = [edit for project in projects_of(scenario) for edit in project_edits(project)]
     network = editing.apply(base, added).network

@@ -141,26 +141,37 @@ def read_profile(name: str | Path = "operating") -> SpeedProfile:
     if not isinstance(content, dict):
         raise InputError.of(path, "车速方案应是“键: 值”的表", "a profile is a mapping of keys")
     base = content.get("base")
-    if base is not None and base not in known:
+    if base is not None and (not isinstance(base, str) or base not in known):
         raise InputError.of(path, f"base 不是内置方案:{base}", "base is not a built-in profile")
     return _parse(_merge(known[base], content) if base else content, str(path), path.stem)
 
 
 def _merge(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     """Return `base` with the entries of `content` in place of its own."""
-    own = {_row_key(row): row for row in content.get("speeds", []) if isinstance(row, dict)}
+    rows = _rows_of(content)
+    own = {_row_key(row): row for row in rows if isinstance(row, dict)}
+    odd = [row for row in rows if not isinstance(row, dict)]
     kept = [row for row in base["speeds"] if _row_key(row) not in own]
-    rail = {**base.get("rail", {}), **content.get("rail", {})}
-    return {**base, "id": None, **content, "speeds": [*kept, *own.values()], "rail": rail}
+    rail = base.get("rail", {}) | _rail_of(content)
+    return {**base, "id": None, **content, "speeds": [*kept, *own.values(), *odd], "rail": rail}
+
+
+def _rows_of(content: dict[str, Any]) -> list[Any]:
+    rows = content.get("speeds") or []
+    return rows if isinstance(rows, list) else [rows]
+
+
+def _rail_of(content: dict[str, Any]) -> dict[str, Any]:
+    rail = content.get("rail") or {}
+    return rail if isinstance(rail, dict) else {}
 
 
 def _row_key(row: dict[str, Any]) -> tuple:
-    return row.get("class"), row.get("design_speed_kmh")
+    return str(row.get("class")), str(row.get("design_speed_kmh"))
 
 
 def _parse(content: dict[str, Any], where: str, stem: str = "") -> SpeedProfile:
-    rows = content.get("speeds") or []
-    rail = content.get("rail") or {}
+    rows, rail = _rows_of(content), _rail_of(content)
     numbers = {name: content.get(name) for name in _NUMBERS}
     numbers |= {name: rail.get(name) for name in _RAIL_NUMBERS}
     collect([*_row_faults(rows, where), *_number_faults(numbers, where)])
@@ -200,7 +211,7 @@ def _row_faults(rows: list[Any], where: str) -> list[Fault]:
     faults = []
     for number, row in enumerate(rows, start=1):
         place = f"{where} speeds 第{number}条"
-        if not isinstance(row, dict) or row.get("class") not in CLASSES:
+        if not isinstance(row, dict) or str(row.get("class")) not in CLASSES:
             faults.append(
                 Fault(
                     place,
@@ -239,4 +250,5 @@ def _number_faults(numbers: dict[str, Any], where: str) -> list[Fault]:
 
 
 def _between(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and low <= value <= high
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and low <= value <= high
