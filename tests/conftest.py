@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time: a change that fails here fails everywhere. To look further:
+# pytest --hypothesis-profile=default
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
