@@ -73,8 +73,8 @@ projects: []                       # 建设项目,每个项目由 edits 组成 w
 #    class: class1
 #    status: planned               # open construction planned proposed
 #    promised: 2030
-#    evidence_zh: 2024年5月开工(某报 2024-05-01)     # 证据与来源 what is known, and the source
-#    evidence_en: Started May 2024 (press of 2024-05-01)    # 可不写 optional
+#    evidence_zh: 2024年5月批复可研(某报 2024-05-01) # 证据与来源 what is known, and the source
+#    evidence_en: Feasibility study approved May 2024 (press of 2024-05-01) # 可不写 optional
 #    note_zh: 走向为推定 # 说明 a note
 #    note_en: The line is inferred # 可不写 optional
 #    edits:
