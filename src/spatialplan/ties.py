@@ -1,0 +1,406 @@
+"""Tying the places of plans to an imported network, by name and by position.
+
+A tied node carries the place's id, so that targets start there and the projects of a plan, which
+name places, end there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from spatialplan.errors import Fault, InputError, collect
+from spatialplan.files import atomic_path, read_text
+from spatialplan.geodesy import part, point_at, straight_km
+from spatialplan.network import EXPRESSWAY, RAIL, SURFACE, Network, as_links, as_nodes
+from spatialplan.places import Gazetteer
+
+__all__ = ["Tied", "read_overrides", "tie"]
+
+LIMIT_KM = 2.0  # a place known to a kilometre lies within two of its road
+ACCURACIES = 2.0  # or within twice its own accuracy
+NAME_KM = 5.0  # two towns of one name lie farther apart
+NODE_BONUS_KM = 0.3  # rather an existing node than a cut this much nearer
+SHORTEST_KM = 0.05
+# What a name may end in without meaning another place.
+_ENDINGS = re.compile(
+    r"(自治县|县城|县|市|区|镇|乡|街道|互通立交|互通|枢纽立交|枢纽|收费站|火车站|站|立交)$"
+)
+HOW = {
+    "id": ("编号相同", "same id"),
+    "override": ("人工指定", "given by hand"),
+    "name": ("名称相同", "same name"),
+    "position": ("最近节点", "nearest node"),
+    "split": ("在路段上新设节点", "a new node on a link"),
+    "shared": ("节点已归他处", "the node is another place's"),
+    "far": ("太远,未关联", "too far, not tied"),
+}
+_COLUMNS = ["place_id", "name_zh", "kind", "node_id", "km", "how", "matched"]
+
+
+@dataclass(frozen=True)
+class Tied:
+    """The network with place ids as node ids, and how each place was tied.
+
+    `table` has columns ``place_id, name_zh, kind, node_id`` (what the node was called, empty
+    when not tied), ``km`` (from the place's position to the node), ``how`` (a key of `HOW`) and
+    ``matched`` (the name found in the network, where one was).
+    """
+
+    network: Network
+    table: pd.DataFrame
+
+    def lines(self) -> list[str]:
+        """Return a summary as lines of text; every place that is far or not tied is named."""
+        counts = self.table["how"].value_counts()
+        parts = [f"{HOW[how][0]} {HOW[how][1]} {n}" for how, n in counts.items()]
+        lines = [f"规划地点关联 places tied: {'、'.join(parts)}"] if parts else []
+        odd = self.table[(self.table["how"].isin(["far", "shared"])) | (self.table["km"] > 1.0)]
+        lines += [
+            f"  {row.name_zh}({row.place_id}): {HOW[row.how][0]} {HOW[row.how][1]},{row.km:.1f} km"
+            for row in odd.itertuples()
+        ]
+        return lines
+
+    def write(self, path: str | Path) -> None:
+        """Write the table as CSV that Excel opens; edited, it can be given as overrides."""
+        with atomic_path(path) as temporary:
+            self.table.round({"km": 3}).to_csv(temporary, index=False, encoding="utf-8-sig")
+
+
+def read_overrides(path: str | Path) -> dict[str, str]:
+    """Read a CSV with columns ``place_id, node_id``; an empty node means: tie it to nothing.
+
+    Of a table that `Tied.write` wrote, only the rows whose ``how`` is ``override`` count.
+
+    Raises
+    ------
+    InputError
+        When columns are missing, or a place is named twice.
+    """
+    frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+    missing = [name for name in ("place_id", "node_id") if name not in frame]
+    if missing:
+        raise InputError.of(
+            path, f"缺少列 {'、'.join(missing)}", f"columns missing: {', '.join(missing)}"
+        )
+    if "how" in frame:
+        frame = frame[frame["how"] == "override"]
+    collect(
+        Fault(f"{path} 第{row + 2}行", f"地点 {name} 重复", "the place is named twice")
+        for row, name in frame["place_id"][frame["place_id"].duplicated()].items()
+    )
+    return dict(zip(frame["place_id"], frame["node_id"], strict=True))
+
+
+def tie(
+    network: Network,
+    gazetteer: Gazetteer,
+    *,
+    named: gpd.GeoDataFrame | None = None,
+    overrides: Mapping[str, str] | None = None,
+    limit_km: float = LIMIT_KM,
+) -> Tied:
+    """Return the network with the places of a gazetteer as nodes.
+
+    Parameters
+    ----------
+    gazetteer
+        Its places within the network's extent are tied.
+    named
+        Places that came with the network (columns ``name_zh, aliases``, points): where one has
+        the name of a place nearby, its position goes before the gazetteer's.
+    overrides
+        Node ids by place id, as `read_overrides` gives them.
+    limit_km
+        The farthest that a place may lie from its node; twice its own accuracy, if more.
+
+    Raises
+    ------
+    InputError
+        With one fault for each override that names an unknown place or node.
+
+    Notes
+    -----
+    Towns meet ordinary roads: the nearest node, or a new one where the nearest link is more than
+    300 m nearer. Interchanges, junctions and stations meet nodes of their kind, first by name.
+    """
+    table = gazetteer.table
+    given = dict(overrides or {})
+    collect(_override_faults(given, table.index, network))
+    west, south, east, north = network.links.total_bounds
+    margin = max(limit_km, NAME_KM) / 80.0  # km in a degree of longitude, at the least
+    inside = table["lon"].between(west - margin, east + margin)
+    inside &= table["lat"].between(south - margin, north + margin)
+    chosen = table[inside | table.index.isin(given)]
+    finder = _Finder(network, named, limit_km)
+    ties = [
+        finder.found(place_id, row, given.get(place_id))
+        for place_id, row in zip(chosen.index, chosen.to_dict("records"), strict=True)
+    ]
+    return _applied(network, ties, chosen)
+
+
+def _override_faults(
+    given: Mapping[str, str], places: pd.Index, network: Network
+) -> Iterable[Fault]:
+    for place_id, node in given.items():
+        if place_id not in places:
+            yield Fault(f"--ties {place_id}", "没有这个地点", "no such place")
+        if node and node not in network.nodes.index:
+            yield Fault(f"--ties {place_id}", f"路网中没有节点 {node}", "no such node")
+
+
+@dataclass(frozen=True)
+class _Tie:
+    """Where one place goes: to a node, or to a fraction of a link (by position)."""
+
+    place_id: str
+    km: float
+    how: str
+    node: str = ""
+    matched: str = ""
+    link: int = -1
+    fraction: float = 0.0
+
+
+class _Finder:
+    """Looks for the node of a place."""
+
+    def __init__(self, network: Network, named: gpd.GeoDataFrame | None, limit_km: float) -> None:
+        self.network = network
+        self.limit_km = limit_km
+        lonlat = shapely.get_coordinates(network.nodes.geometry.to_numpy())
+        self.lon, self.lat = lonlat.T
+        kind = network.nodes["kind"].to_numpy()
+        fast = network.node_levels(EXPRESSWAY)
+        station = (kind == "station") | (network.node_levels(RAIL) & network.node_levels(SURFACE))
+        self.usable = {
+            "interchange": fast & network.node_levels(SURFACE),
+            "junction": fast,
+            "border": np.ones(len(kind), dtype=bool),
+            "station": station,
+        }
+        self.surface = network.node_levels(SURFACE)
+        self.node_names = [_stem(name) for name in network.nodes["name_zh"]]
+        self.by_name: dict[str, list[tuple[float, float, str]]] = {}
+        for row in named.itertuples() if named is not None else ():
+            for name in (row.name_zh, *str(getattr(row, "aliases", "")).split(";")):
+                if _stem(name):
+                    spot = (row.geometry.x, row.geometry.y, row.name_zh)
+                    self.by_name.setdefault(_stem(name), []).append(spot)
+
+    def found(self, place_id: str, place: Mapping, override: str | None) -> _Tie:
+        """Return the tie of a place."""
+        lon, lat = place["lon"], place["lat"]
+        if override is not None:
+            km = self._km(lon, lat)[self.network.nodes.index.get_loc(override)] if override else 0
+            return _Tie(place_id, float(km), "override", override)
+        if place_id in self.network.nodes.index:
+            km = self._km(lon, lat)[self.network.nodes.index.get_loc(place_id)]
+            return _Tie(place_id, float(km), "id", place_id)
+        limit = max(self.limit_km, ACCURACIES * float(place["accuracy_m"] or 0) / 1000.0)
+        if place["kind"] in self.usable:
+            return self._gate(place_id, place, limit)
+        return self._town(place_id, place, limit)
+
+    def _km(self, lon: float, lat: float) -> np.ndarray:
+        return straight_km(lon, lat, self.lon, self.lat)
+
+    def _gate(self, place_id: str, place: Mapping, limit: float) -> _Tie:
+        """Return the tie of an interchange, junction, station or border point."""
+        km = np.where(self.usable[place["kind"]], self._km(place["lon"], place["lat"]), np.inf)
+        names = _stems(place)
+        called = np.array([name != "" and name in names for name in self.node_names])
+        by_name = np.where(called, km, np.inf)
+        ids = self.network.nodes.index
+        if len(km) and by_name.min() <= max(NAME_KM, limit):
+            node = int(by_name.argmin())
+            matched = self.network.nodes["name_zh"].iloc[node]
+            return _Tie(place_id, float(by_name[node]), "name", str(ids[node]), matched)
+        node = int(km.argmin())
+        if km[node] > limit:
+            return _Tie(place_id, float(km[node]), "far")
+        return _Tie(place_id, float(km[node]), "position", str(ids[node]))
+
+    def _town(self, place_id: str, place: Mapping, limit: float) -> _Tie:
+        """Return the tie of a place that ordinary roads serve."""
+        lon, lat, matched = self._named_spot(place, limit)
+        own = place["lon"], place["lat"]
+        found = self.network.nearest_link(lon, lat)
+        if found is None:
+            return _Tie(place_id, np.inf, "far")
+        link, fraction, link_km = found
+        km = np.where(self.surface, self._km(lon, lat), np.inf)
+        node = int(km.argmin())
+        how = "name" if matched else "position"
+        if min(link_km, km[node]) > limit:
+            return _Tie(place_id, float(link_km), "far", matched=matched)
+        if km[node] <= link_km + NODE_BONUS_KM or not 0.001 < fraction < 0.999:
+            away = float(straight_km(*own, self.lon[node], self.lat[node]))
+            return _Tie(place_id, away, how, str(self.network.nodes.index[node]), matched)
+        foot = point_at(self.network.links.geometry.iloc[link], fraction)
+        away = float(straight_km(*own, foot.x, foot.y))
+        return _Tie(place_id, away, "split", "", matched, link, fraction)
+
+    def _named_spot(self, place: Mapping, limit: float) -> tuple[float, float, str]:
+        """Return the position of the imported place of this name nearby, else the place's own."""
+        own = place["lon"], place["lat"]
+        spots = [spot for name in _stems(place) for spot in self.by_name.get(name, ())]
+        reach = max(NAME_KM, limit)
+        near = [(float(straight_km(*own, *spot[:2])), spot) for spot in spots]
+        near = sorted(item for item in near if item[0] <= reach)
+        return near[0][1] if near else (*own, "")
+
+
+def _stem(name: object) -> str:
+    """Return what a name is without the word for its kind, if two characters are left."""
+    text = re.sub(r"\s+", "", str(name)).lower()
+    short = _ENDINGS.sub("", text)
+    return short if len(short) >= 2 else text
+
+
+def _stems(place: Mapping) -> set[str]:
+    names = [place["name_zh"], place["name_en"], *str(place.get("aliases", "")).split(";")]
+    return {_stem(name) for name in names} - {""}
+
+
+def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Tied:
+    """Return the network with nodes renamed, links cut, and the table of ties."""
+    network, ties = _with_cuts(network, ties)
+    taken: dict[str, str] = {}
+    shared: list[_Tie] = []
+    final: list[_Tie] = []
+    for found in sorted(ties, key=lambda t: (t.how not in ("override", "id"), t.km)):
+        if found.node and found.node not in taken:
+            taken[found.node] = found.place_id
+        elif found.node:
+            shared.append(found)
+            final.append(replace(found, how="shared"))
+            continue
+        final.append(found)
+    nodes, links = network.nodes, network.links
+    nodes = nodes.assign(
+        **{
+            column: _put(nodes[column], {node: places.at[p, source] for node, p in taken.items()})
+            for column, source in (("name_zh", "name_zh"), ("confidence", "confidence"))
+        },
+        place_id=_put(nodes["place_id"], taken),
+    )
+    ordinary = {
+        node: places.at[p, "kind"] for node, p in taken.items() if nodes.at[node, "kind"] == "node"
+    }
+    nodes = nodes.assign(kind=_put(nodes["kind"], ordinary)).rename(index=taken)
+    links = links.assign(
+        **{end: [taken.get(node, node) for node in links[end]] for end in ("from_node", "to_node")}
+    )
+    nodes, links = _with_shared(nodes, links, shared, taken, places)
+    tied = Network(nodes.rename_axis("node_id"), links, network.name, network.date)
+    rows = {found.place_id: found for found in final}
+    table = pd.DataFrame(
+        [
+            (i, places.at[i, "name_zh"], places.at[i, "kind"], f.node, f.km, f.how, f.matched)
+            for i, f in ((t.place_id, rows[t.place_id]) for t in ties)
+        ],
+        columns=_COLUMNS,
+    )
+    return Tied(tied, table)
+
+
+def _put(column: pd.Series, values: Mapping[str, str]) -> pd.Series:
+    pairs = zip(column.index, column, strict=True)
+    return pd.Series([values.get(node, old) for node, old in pairs], column.index, dtype=object)
+
+
+def _with_cuts(network: Network, ties: list[_Tie]) -> tuple[Network, list[_Tie]]:
+    """Cut links where places lie beside them; the ties then name the new nodes."""
+    by_link: dict[int, list[_Tie]] = {}
+    for found in ties:
+        if found.link >= 0:
+            by_link.setdefault(found.link, []).append(found)
+    if not by_link:
+        return network, ties
+    nodes: dict[str, dict] = {}
+    pieces: dict[str, dict] = {}
+    done: dict[str, _Tie] = {}
+    for link, group in by_link.items():
+        link_id, row = str(network.links.index[link]), network.links.iloc[link]
+        cuts: list[tuple[float, str]] = []
+        for found in sorted(group, key=lambda t: t.fraction):
+            if cuts and (found.fraction - cuts[-1][0]) * row["length_km"] < SHORTEST_KM:
+                done[found.place_id] = replace(found, node=cuts[-1][1])
+                continue
+            node = f"{link_id}@{found.place_id}"
+            cuts.append((found.fraction, node))
+            spot = point_at(row["geometry"], found.fraction)
+            nodes[node] = {"kind": "node", "confidence": row["confidence"], "geometry": spot}
+            done[found.place_id] = replace(found, node=node)
+        stops = [(0.0, row["from_node"]), *cuts, (1.0, row["to_node"])]
+        for number, (low, high) in enumerate(pairwise(stops), start=1):
+            pieces[f"{link_id}-{number}"] = row.to_dict() | {
+                "from_node": low[1],
+                "to_node": high[1],
+                "length_km": row["length_km"] * (high[0] - low[0]),
+                "geometry": part(row["geometry"], low[0], high[0]),
+            }
+    links = network.links.drop(index=network.links.index[list(by_link)])
+    links = _joined(links, as_links(pd.DataFrame.from_dict(pieces, orient="index")), "link_id")
+    more = as_nodes(pd.DataFrame.from_dict(nodes, orient="index"))
+    changed = replace(network, nodes=_joined(network.nodes, more, "node_id"), links=links)
+    return changed, [done.get(found.place_id, found) for found in ties]
+
+
+def _with_shared(
+    nodes: gpd.GeoDataFrame,
+    links: gpd.GeoDataFrame,
+    shared: list[_Tie],
+    taken: Mapping[str, str],
+    places: gpd.GeoDataFrame,
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Give towns whose node is another place's a node of their own beside it."""
+    new_nodes, new_links = {}, {}
+    for found in shared:
+        place = places.loc[found.place_id]
+        if place["kind"] in ("interchange", "junction", "station", "border"):
+            continue
+        other = taken[found.node]
+        spot = nodes.geometry[other]
+        km = float(straight_km(place["lon"], place["lat"], spot.x, spot.y))
+        new_nodes[found.place_id] = {
+            "kind": place["kind"],
+            "place_id": found.place_id,
+            "name_zh": place["name_zh"],
+            "confidence": place["confidence"],
+            "geometry": place["geometry"],
+        }
+        new_links[f"tie-{found.place_id}"] = {
+            "from_node": found.place_id,
+            "to_node": other,
+            "mode": "road",
+            "class": "access",
+            "length_km": max(km, SHORTEST_KM),
+            "length_basis": "estimate",
+            "source": "地点关联 tie of a place",
+            "confidence": "L",
+            "geometry": shapely.LineString([place["geometry"], spot]),
+        }
+    if not new_nodes:
+        return nodes, links
+    return (
+        _joined(nodes, as_nodes(pd.DataFrame.from_dict(new_nodes, orient="index")), "node_id"),
+        _joined(links, as_links(pd.DataFrame.from_dict(new_links, orient="index")), "link_id"),
+    )
+
+
+def _joined(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
+    whole = pd.concat([first, second]).rename_axis(name)
+    return gpd.GeoDataFrame(whole, geometry="geometry", crs=4326)
