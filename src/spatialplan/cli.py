@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from spatialplan.assessment import Assessment, Situation
+    from spatialplan.importing import Import
 
 __all__ = ["main"]
 
@@ -150,15 +151,59 @@ def _add_lists(commands: argparse._SubParsersAction) -> None:
     _command(commands, "scenarios", _scenarios, "情景清单。The scenarios.")
     parser = _command(commands, "places", _places, "查地点。Find places.")
     parser.add_argument("query", nargs="?", default="")
-    parser = _command(commands, "network", _network, "路网概况与导出。The network.")
-    parser.add_argument("verb", choices=["info", "export"])
-    _network_options(parser)
-    parser.add_argument("-o", "--output", metavar="FILE.gpkg")
+    _add_network(commands)
     parser = _command(commands, "edits", _edits, "检查编辑文件。Check an edit file.")
     parser.add_argument("verb", choices=["validate"])
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--scenario", metavar="ID")
     parser.add_argument("--network", metavar="FILE")
+
+
+def _add_network(commands: argparse._SubParsersAction) -> None:
+    text = "路网:概况、导出、导入、在线获取。The network."
+    verbs = commands.add_parser("network", help=text, description=text).add_subparsers(
+        dest="verb", required=True, metavar="info|export|import|fetch"
+    )
+    _network_options(_command(verbs, "info", _network, "概况。What it holds."))
+    parser = _command(verbs, "export", _network, "导出。Write it.")
+    _network_options(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE.gpkg|postgresql://…?table=NAME"
+    )
+    text = "导入 OSM 文件、矢量文件、GraphML 或 PostGIS 表。Bring in a network."
+    parser = _command(verbs, "import", _import, text)
+    parser.add_argument("source", metavar="FILE|postgresql://…?table=NAME")
+    _import_options(parser)
+    parser.add_argument("--layer", default="", metavar="NAME", help="线图层 layer of lines")
+    parser.add_argument(
+        "--columns", default="", metavar="YAML", help="列的对应 which column is which"
+    )
+    parser.add_argument(
+        "--default-class", default="class3", metavar="CLASS", help="无等级时 where none is given"
+    )
+    parser.add_argument("--crs", default="", metavar="EPSG:…|auto", help="坐标系 of the source")
+    parser.add_argument("--encoding", default="", metavar="gbk|utf-8", help="属性编码 attributes")
+    parser.add_argument("--swap-axes", action="store_true", help="对调纬经度 latitude came first")
+    parser.add_argument("--gcj02", action="store_true", help="从 GCJ-02 纠回 shift back")
+    parser.add_argument("--node-crossings", action="store_true", help="交叉即相连 join crossings")
+    parser.add_argument("--snap", type=float, default=0.05, metavar="M", help="端点吸附(米)of ends")
+    parser = _command(verbs, "fetch", _fetch, "从 Overpass 获取。Ask an Overpass server.")
+    parser.add_argument("--plan", default="", metavar="ID", help="规划所在县 counties of a plan")
+    parser.add_argument("--endpoint", default="", metavar="URL", help="服务器 server(…/api)")
+    parser.add_argument("--cache", default="", metavar="DIR", help="缓存 cache(.cache/overpass)")
+    _import_options(parser)
+
+
+def _import_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.gpkg")
+    parser.add_argument("--bbox", default="", metavar="W,S,E,N", help="范围(度)area in degrees")
+    parser.add_argument("--boundary", default="", metavar="ADCODE|FILE", help="行政区或面文件 area")
+    parser.add_argument("--classes", default="", metavar="CSV", help="等级规则表 class rules")
+    parser.add_argument(
+        "--keep", choices=["main", "largest", "all"], default="main", help="保留的连通部分 parts"
+    )
+    parser.add_argument("--ties", default="", metavar="CSV", help="人工指定的地点关联 ties by hand")
+    parser.add_argument("--no-ties", action="store_true", help="不关联规划地点 tie no places")
 
 
 def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Situation:
@@ -345,31 +390,81 @@ def _places(options: argparse.Namespace) -> int:
     from spatialplan import places, printing
 
     found = places.builtin().search(options.query)
+    if found.empty:
+        places.builtin().find(options.query, "places")  # raises, naming the nearest
     columns = ["name_zh", "name_en", "kind", "county", "lon", "lat", "accuracy_m", "confidence"]
     degrees = {name: found[name].map("{:.4f}".format) for name in ("lon", "lat")}
     print(printing.text_table(found.assign(**degrees)[columns].reset_index()))
-    return DONE if len(found) else _no_place(options.query)
-
-
-def _no_place(query: str) -> int:
-    from spatialplan import places
-
-    places.builtin().find(query, "places")  # raises, naming the nearest
     return DONE
 
 
 def _network(options: argparse.Namespace) -> int:
     from spatialplan import printing
+    from spatialplan.importing import Import
 
     now = _situation(options)
     if options.verb == "export":
-        if not options.output:
-            raise InputError.of(
-                "network export", "请用 -o 指定输出文件", "name the file with -o FILE.gpkg"
-            )
-        now.network.write(options.output)
+        Import(now.network, ()).write(options.output)
     else:
         print(printing.network_text(now.network))
+    return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    from spatialplan import importing
+    from spatialplan.coordinates import Mends
+
+    brought = importing.bring(
+        options.source,
+        area=importing.area_of(options.bbox, options.boundary),
+        classes=options.classes,
+        columns=options.columns,
+        layer=options.layer,
+        mends=Mends(
+            crs=options.crs,
+            encoding=options.encoding,
+            swap_axes=options.swap_axes,
+            gcj02=options.gcj02,
+            crossings=options.node_crossings,
+            snap_m=options.snap,
+        ),
+        keep=options.keep,
+        default_class=options.default_class,
+        tie=not options.no_ties,
+        overrides=options.ties,
+        progress=True,
+    )
+    return _write_import(brought, options.output)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from spatialplan import importing
+
+    area = importing.area_of(options.bbox, options.boundary)
+    if area is None:
+        if not options.plan:
+            raise InputError.of(
+                "network fetch", "请给 --plan、--bbox 或 --boundary", "name the area to fetch"
+            )
+        area = importing.plan_area(options.plan)
+    brought = importing.fetch(
+        area,
+        classes=options.classes,
+        endpoint=options.endpoint,
+        cache=options.cache,
+        keep=options.keep,
+        tie=not options.no_ties,
+        overrides=options.ties,
+        name=Path(options.output).stem,
+    )
+    return _write_import(brought, options.output)
+
+
+def _write_import(brought: Import, output: str) -> int:
+    brought.write(output)
+    for line in brought.lines:
+        print(line)
+    print(output.split("?", maxsplit=1)[0])
     return DONE
 
 
