@@ -376,8 +376,9 @@ def _matched(
             faults.append(
                 Fault(where, f"没有列“{asked}”;相近的有:{near}", "the layer has no such column")
             )
-    for name, usual in USUAL_NAMES.items():
-        if name not in columns.columns:
+    for name in _OURS:
+        usual = USUAL_NAMES.get(name, (name,))
+        if name not in columns.columns and name != "geometry":
             match = next((theirs[word] for word in _spellings(usual) if word in theirs), None)
             if match:
                 found[name] = match

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -53,11 +53,28 @@ class Tied:
 
     `table` has columns ``place_id, name_zh, kind, node_id`` (what the node was called, empty
     when not tied), ``km`` (from the place's position to the node), ``how`` (a key of `HOW`) and
-    ``matched`` (the name found in the network, where one was).
+    ``matched`` (the name found in the network, where one was). `renamed` gives the place id of
+    each node that has one now, `pieces` the links that came of each link that was cut.
     """
 
     network: Network
     table: pd.DataFrame
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    pieces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def restrictions(self, table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Return turn restrictions of the network as it was, in terms of the tied one."""
+        via = [self.renamed.get(node, node) for node in table["via_node"]]
+        moved = {
+            side: [self._piece_at(link, node) for link, node in zip(table[side], via, strict=True)]
+            for side in ("from_link", "to_link")
+        }
+        return table.assign(via_node=via, **moved)
+
+    def _piece_at(self, link: str, node: str) -> str:
+        ends = self.network.links[["from_node", "to_node"]]
+        found = (p for p in self.pieces.get(link, ()) if node in set(ends.loc[p]))
+        return next(found, link)
 
     def lines(self) -> list[str]:
         """Return a summary as lines of text; every place that is far or not tied is named."""
@@ -276,7 +293,7 @@ def _stems(place: Mapping) -> set[str]:
 
 def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Tied:
     """Return the network with nodes renamed, links cut, and the table of ties."""
-    network, ties = _with_cuts(network, ties)
+    network, ties, pieces = _with_cuts(network, ties)
     taken: dict[str, str] = {}
     shared: list[_Tie] = []
     final: list[_Tie] = []
@@ -313,7 +330,7 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
         ],
         columns=_COLUMNS,
     )
-    return Tied(tied, table)
+    return Tied(tied, table, taken, pieces)
 
 
 def _put(column: pd.Series, values: Mapping[str, str]) -> pd.Series:
@@ -321,17 +338,20 @@ def _put(column: pd.Series, values: Mapping[str, str]) -> pd.Series:
     return pd.Series([values.get(node, old) for node, old in pairs], column.index, dtype=object)
 
 
-def _with_cuts(network: Network, ties: list[_Tie]) -> tuple[Network, list[_Tie]]:
+def _with_cuts(
+    network: Network, ties: list[_Tie]
+) -> tuple[Network, list[_Tie], dict[str, tuple[str, ...]]]:
     """Cut links where places lie beside them; the ties then name the new nodes."""
     by_link: dict[int, list[_Tie]] = {}
     for found in ties:
         if found.link >= 0:
             by_link.setdefault(found.link, []).append(found)
     if not by_link:
-        return network, ties
+        return network, ties, {}
     nodes: dict[str, dict] = {}
     pieces: dict[str, dict] = {}
     done: dict[str, _Tie] = {}
+    cut_into: dict[str, tuple[str, ...]] = {}
     for link, group in by_link.items():
         link_id, row = str(network.links.index[link]), network.links.iloc[link]
         cuts: list[tuple[float, str]] = []
@@ -345,8 +365,9 @@ def _with_cuts(network: Network, ties: list[_Tie]) -> tuple[Network, list[_Tie]]
             nodes[node] = {"kind": "node", "confidence": row["confidence"], "geometry": spot}
             done[found.place_id] = replace(found, node=node)
         stops = [(0.0, row["from_node"]), *cuts, (1.0, row["to_node"])]
-        for number, (low, high) in enumerate(pairwise(stops), start=1):
-            pieces[f"{link_id}-{number}"] = row.to_dict() | {
+        cut_into[link_id] = tuple(f"{link_id}-{number + 1}" for number in range(len(stops) - 1))
+        for name, (low, high) in zip(cut_into[link_id], pairwise(stops), strict=True):
+            pieces[name] = row.to_dict() | {
                 "from_node": low[1],
                 "to_node": high[1],
                 "length_km": row["length_km"] * (high[0] - low[0]),
@@ -356,7 +377,7 @@ def _with_cuts(network: Network, ties: list[_Tie]) -> tuple[Network, list[_Tie]]
     links = _joined(links, as_links(pd.DataFrame.from_dict(pieces, orient="index")), "link_id")
     more = as_nodes(pd.DataFrame.from_dict(nodes, orient="index"))
     changed = replace(network, nodes=_joined(network.nodes, more, "node_id"), links=links)
-    return changed, [done.get(found.place_id, found) for found in ties]
+    return changed, [done.get(found.place_id, found) for found in ties], cut_into
 
 
 def _with_shared(
