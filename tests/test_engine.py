@@ -141,6 +141,30 @@ def test_matrix_from_either_side(seed: int, either: str) -> None:
     assert np.array_equal(limited, np.where(limited <= 5.0, rows[np.ix_(few, many)], np.inf))
 
 
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10_000), degree=st.sampled_from([0.5, 1.2, 1.8, 2.6]))
+def test_matrix_of_many_equals_single_searches(seed: int, degree: float) -> None:
+    """Vertices without a choice are taken out of the graph first; nothing may change by it."""
+    graph = compiled(seed, degree=degree)
+    chance = np.random.default_rng(seed)
+    starts = [int(vertex) for vertex in chance.integers(0, 60, 11)]
+    starts[3] = [(starts[3], 0.5), (starts[4], 0.0)]
+    ends = chance.integers(0, 60, 9)
+    assert np.array_equal(
+        engine.matrix(graph, starts, ends), engine.times(graph, starts).minutes(ends)
+    )
+
+
+def test_matrix_takes_vertices_out() -> None:
+    found = province(20_000, seed=3)
+    graph = compile_arcs(*found.arcs, found.size, lonlat=found.lonlat)
+    seats = found.seats(40)
+    smaller, _ = engine._reduced(graph, [graph.rank[seats]])
+    assert smaller.size < 0.6 * graph.size
+    right = engine.times(graph, seats.tolist()).minutes(seats)
+    assert np.array_equal(engine.matrix(graph, seats.tolist(), seats), right)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("seed", range(6))
 def test_ways_add_up_and_follow_the_arcs(seed: int, reverse: bool, either: str) -> None:

@@ -66,6 +66,7 @@ UNITS_PER_MINUTE = 300_000
 UNREACHED = 2**31 - 1
 LONGEST_SEARCH = UNREACHED - 1
 RING_LIMIT = 4096  # buckets; more would not fit the processor's nearest cache
+WORTH_REDUCING = 8  # searches; for fewer it costs more to take out vertices than it saves
 LARGE_SHARE = 4  # repairs give way to a fresh search when a row loses 1/4 of its vertices
 
 Start = int | Sequence[tuple[int, float]]  # a vertex, or vertices with minutes already spent
@@ -606,6 +607,10 @@ def _columns(
 ) -> np.ndarray:
     seeds = [_Seeds.of(graph, start) for start in starts]
     places, most = graph.rank[ends], _limit_units(limit)
+    if len(seeds) >= WORTH_REDUCING and not np.isfinite(limit) and _kernels() is not None:
+        graph, number = _reduced(graph, [places, *(part.nodes for part in seeds)])
+        places = number[places]
+        seeds = [_Seeds(number[part.nodes], part.units) for part in seeds]
     targets = np.unique(places)
     units = np.empty((len(seeds), len(ends)), np.int32)
 
@@ -616,6 +621,25 @@ def _columns(
 
     _in_threads(work, len(seeds), workers)
     return to_minutes(units)
+
+
+def _reduced(graph: Compiled, kept: list[np.ndarray]) -> tuple[Compiled, np.ndarray]:
+    """Return the graph without the vertices that offer no choice, and the numbers in it.
+
+    Distances among the kept vertices are the same to the last unit.
+    """
+    keep = np.zeros(graph.size, dtype=bool)
+    for nodes in kept:
+        keep[nodes] = True
+    arriving = np.bincount(graph.arcs[:, 0], minlength=graph.size)
+    first = np.zeros(graph.size + 1, np.int64)
+    np.cumsum(np.diff(graph.pointer) + arriving, out=first[1:])
+    tail, head, units = _kernels().reduce(graph.pointer, graph.arcs, first, keep)
+    number = np.cumsum(keep, dtype=np.int32) - 1
+    pointer = _pointer(number[tail], int(keep.sum()))
+    arcs = np.column_stack([number[head], units])
+    rank = np.arange(len(pointer) - 1, dtype=np.int32)
+    return Compiled(pointer, arcs, np.arange(len(arcs), dtype=np.int32), rank), number
 
 
 def way(graph: Compiled, origin: Start, destination: int) -> Way:

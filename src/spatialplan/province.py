@@ -111,7 +111,7 @@ class Province:
 def province(nodes: int, *, seed: int = 0) -> Province:
     """Return a province with about `nodes` junctions, all joined to each other.
 
-    The gates of expressways come on top: 1 in 3,000 junctions, up to 1 in 6 of a few hundred.
+    The gates of expressways come on top: 1 in 3,000 junctions, up to 1 in 5 of a few hundred.
 
     The junctions lie on a grid that is drawn together in towns and shaken a little. A tree
     of chance joins them all; some further links, and all links of the county, provincial and
