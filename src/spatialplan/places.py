@@ -11,11 +11,13 @@ from io import StringIO
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
 from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import data_dir, read_layer, read_text
+from spatialplan.script import simplified
 
 __all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat", "read_set", "township_ids"]
 
@@ -170,7 +172,7 @@ class Gazetteer:
         position = parse_lonlat(name, where)
         if position:
             return Place(_key_of(*position), *position)
-        ids = [name] if name in self._records else self._by_name.get(_fold(name), [])
+        ids = [name] if name in self._records else self._ids_of(name)
         if len(ids) == 1:
             return self[ids[0]]
         if ids:
@@ -187,8 +189,12 @@ class Gazetteer:
             "no such place; the nearest names are given; `spatialplan places` lists all",
         )
 
+    def _ids_of(self, name: str) -> list[str]:
+        return next((self._by_name[text] for text in _names_of(name) if text in self._by_name), [])
+
     def suggestions(self, name: str) -> list[str]:
         """Return three names: those that share a beginning first, then those most alike."""
+        name = simplified(name)
         names = list(self.table["name_zh"])
         if name.isascii():
             names = [*self.table["name_en"], *self.table.index]
@@ -197,12 +203,16 @@ class Gazetteer:
         return list(dict.fromkeys([*begins, *nearest_names(name, names)]))[:3]
 
     def search(self, text: str = "") -> gpd.GeoDataFrame:
-        """Return the places whose id, names, aliases or county contain `text`."""
+        """Return the places whose id, names, aliases or county contain `text`.
+
+        Traditional characters find what is written in Simplified ones.
+        """
         if not text:
             return self.table
         columns = [c for c in ("name_zh", "name_en", "aliases", "county") if c in self.table]
         whole = self.table[columns].astype(str).agg("\n".join, axis=1) + "\n" + self.table.index
-        return self.table[whole.str.contains(text, case=False, regex=False)]
+        hits = [whole.str.contains(t, case=False, regex=False) for t in _names_of(text)]
+        return self.table[np.logical_or.reduce(hits)]
 
     def seats(self, adcodes: list[int] | None = None) -> list[str]:
         """Return the ids of the seats of the counties given (default: of all)."""
@@ -261,6 +271,12 @@ def parse_lonlat(text: str, where: object = "") -> tuple[float, float] | None:
 
 def _fold(name: str) -> str:
     return re.sub(r"\s+", " ", str(name)).strip().lower()
+
+
+def _names_of(name: str) -> list[str]:
+    """Return a name as typed, and in Simplified characters, which the gazetteer writes."""
+    folded = _fold(name)
+    return list(dict.fromkeys([folded, simplified(folded)]))
 
 
 def _key_of(lon: float, lat: float) -> str:

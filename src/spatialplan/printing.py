@@ -10,6 +10,7 @@ from spatialplan.assessment import Assessment
 from spatialplan.network import Network
 from spatialplan.palette import STATUS_NAMES
 from spatialplan.plan import Plan, Target
+from spatialplan.script import beside
 from spatialplan.standards import CLASSES
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
 
@@ -117,7 +118,11 @@ def plan_text(plan: Plan) -> str:
                     f"  {element.id}  {element.name_zh} {element.name_en}{mark}: {members}"
                 )
     lines.append("\n目标 targets")
-    lines += [f"  {t.key}  {t.title_zh}  “{t.cite.quote}”" for t in plan.targets]
+    for target in plan.targets:
+        lines.append(f"  {target.key}  {target.title_zh}  “{target.cite.quote}”")
+        other = beside(target.cite.quote)
+        if other:
+            lines.append(f"      (简体 Simplified:“{other}”)")
     lines.append("\n项目 projects")
     for project in plan.projects:
         dates = (
