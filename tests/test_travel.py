@@ -559,3 +559,20 @@ def test_a_profile_of_ones_own_changes_the_minutes(valley):
     assert minutes(travel.compile_graph(graph.network, slow), at["a"], at["b"]) == pytest.approx(
         120
     )
+
+
+@pytest.mark.parametrize("mode", ["road", "rail", "all"])
+def test_the_table_says_what_the_routes_say(mode: str) -> None:
+    network = scenario.network_of(scenario.builtin("linxia-expected-2027"))
+    graph = travel.compile_graph(network, standards.read_profile())
+    gazetteer = places.builtin()
+    ends = [gazetteer[place_id] for place_id in gazetteer.seats()[::4]]
+    # Two beside one link, and one elsewhere beside a link.
+    ends += [places.Place(f"p{lon}", lon, lat) for lon, lat in ((103.3, 35.5), (103.31, 35.503))]
+    table = travel.travel_times(graph, ends, ends, mode=mode)
+    found = travel.routes(graph, ends, ends, mode=mode)
+    took = [route.minutes if np.isfinite(route.minutes) else np.nan for route in found]
+    np.testing.assert_allclose(table["minutes"], took)
+    np.testing.assert_allclose(table["km"], [route.km for route in found], atol=1e-9)
+    np.testing.assert_allclose(table["in_vehicle"], [route.in_vehicle for route in found])
+    np.testing.assert_allclose(table["straight_km"], [route.straight_km for route in found])

@@ -85,6 +85,10 @@ class Terminal:
     access_minutes: float = 0.0
     access_km: float = 0.0
 
+    def share(self, way: int) -> float:
+        """Return the share of the link between the place and one of its ends."""
+        return self.fraction if way == 0 else 1.0 - self.fraction
+
 
 _AT_NODE = ((0.0, np.inf), (0.0, np.inf))
 _NO_WAY = ((np.inf, np.inf), (np.inf, np.inf))
@@ -287,6 +291,28 @@ class _Search:
         found[:, np.asarray(heads) < 0] = np.inf
         return found
 
+    def sums(self, of_arcs: np.ndarray) -> np.ndarray:
+        """Return what the paths add up of some quantity of arcs, shape of `minutes`.
+
+        Each vertex starts with the arc that leads to it and then, again and again, takes
+        over what its forerunner has: twice as far back each time.
+        """
+        root = np.arange(self.before.shape[1])
+        before = np.where(self.before < 0, root, self.before)
+        rows = np.repeat(np.arange(len(self.matrix.indptr) - 1), np.diff(self.matrix.indptr))
+        keys = rows * len(root) + self.matrix.indices
+        wanted = before * len(root) + root
+        entry = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        moved = before != root
+        total = np.zeros(before.shape)
+        total[moved] = of_arcs[self.arc_of[entry[moved]]]
+        while True:
+            total = total + np.take_along_axis(total, before, axis=1)
+            further = np.take_along_axis(before, before, axis=1)
+            if (further == before).all():
+                return total
+            before = further
+
     def arcs(self, start: int, end: int) -> list[int]:
         """Return the arcs of the path between two vertices, in order."""
         row, arcs = self.row_of[start], []
@@ -303,7 +329,7 @@ def _end_leg(graph: Graph, terminal: Terminal, way: int, out: bool) -> list[Leg]
     """Return the legs between a place and one of its vertices, in the order of travel."""
     if terminal.link < 0:
         return []
-    share = terminal.fraction if way == 0 else 1.0 - terminal.fraction
+    share = terminal.share(way)
     link_id = str(graph.network.links.index[terminal.link])
     km = float(graph.network.links["length_km"].iloc[terminal.link]) * share
     legs = [
@@ -311,6 +337,13 @@ def _end_leg(graph: Graph, terminal: Terminal, way: int, out: bool) -> list[Leg]
         Leg("link", float(graph.link_minutes[terminal.link]) * share, km, link_id),
     ]
     return legs if out else legs[::-1]
+
+
+def _end_km(graph: Graph, terminal: Terminal, way: int) -> float:
+    if terminal.link < 0:
+        return 0.0
+    whole = float(graph.network.links["length_km"].iloc[terminal.link])
+    return terminal.access_km + terminal.share(way) * whole
 
 
 @dataclass(frozen=True)
@@ -353,6 +386,42 @@ class _Table:
         minutes = options.min(axis=0)
         minutes[minutes > limit] = np.inf
         return cls(graph, search, origins, destinations, minutes, options.argmin(axis=0))
+
+    @property
+    def km(self) -> np.ndarray:
+        """Kilometres of the fastest route of each pair; NaN where there is no way."""
+        found = self._sums(self.graph.arcs.km)
+        out, back = (
+            np.array([[_end_km(self.graph, end, w) for w in (0, 1)] for end in ends]).reshape(-1, 2)
+            for ends in (self.origins, self.destinations)
+        )
+        for way in range(4):
+            o, d = divmod(way, 2)
+            found += np.where(self.choice == way, out[:, o, None] + back[None, :, d], 0.0)
+        for row, column in np.argwhere(self.choice == 4):
+            legs = _legs_along(self.graph, self.origins[row], self.destinations[column])
+            found[row, column] = sum(leg.km for leg in legs)
+        return np.where(np.isfinite(self.minutes), found, np.nan)
+
+    @property
+    def in_vehicle(self) -> np.ndarray:
+        """Minutes in trains on the fastest route of each pair; NaN where there are none."""
+        level = self.graph.arcs.vertex_level
+        riding = (level[self.graph.arcs.tail] == RAIL) & (level[self.graph.arcs.head] == RAIL)
+        found = self._sums(np.where(riding, self.graph.arcs.minutes, 0.0))
+        return np.where(np.isfinite(self.minutes) & (found > 0), found, np.nan)
+
+    def _sums(self, of_arcs: np.ndarray) -> np.ndarray:
+        """Return what the arcs of each pair's route add up to."""
+        sums = self.search.sums(of_arcs)
+        found = np.zeros(self.minutes.shape)
+        for way in range(4):
+            o, d = divmod(way, 2)
+            rows = [self.search.row_of.get(end.vertices[o], 0) for end in self.origins]
+            rows = np.array(rows, dtype=int)
+            heads = np.array([end.vertices[d] for end in self.destinations], dtype=int)
+            found = np.where(self.choice == way, sums[np.ix_(rows, heads)], found)
+        return found
 
     def legs(self, row: int, column: int) -> list[Leg]:
         """Return the legs of one pair; empty when there is no way."""
@@ -438,6 +507,34 @@ class _RailTable:
         minutes[_same(origins, destinations)] = 0.0
         return cls(graph, access, ride, egress, minutes, np.stack([board, alight]))
 
+    @property
+    def km(self) -> np.ndarray:
+        """Kilometres of the fastest route of each pair; NaN where there is no way."""
+        riding = self.ride.sums(self.graph.arcs.km)
+        return self._sums(self.access.km, riding, self.egress.km)
+
+    @property
+    def in_vehicle(self) -> np.ndarray:
+        """Minutes in trains on the fastest route of each pair; NaN where there are none."""
+        found = self._sums(0.0, self.ride.minutes, 0.0)
+        return np.where(found > 0, found, np.nan)
+
+    def _sums(
+        self, access: np.ndarray | float, riding: np.ndarray, egress: np.ndarray | float
+    ) -> np.ndarray:
+        """Return what the parts of each pair's route add up to."""
+        size = self.minutes.shape
+        if not len(self.graph.stations[1]):
+            return np.where(np.isfinite(self.minutes), 0.0, np.nan)
+        board, alight = self.via
+        rail = self.graph.stations[1]
+        rows = np.array([self.ride.row_of[int(vertex)] for vertex in rail])
+        access = np.broadcast_to(access, (size[0], len(rail)))
+        egress = np.broadcast_to(egress, (len(rail), size[1]))
+        found = np.take_along_axis(access, board, axis=1) + riding[rows[board], rail[alight]]
+        found = found + np.take_along_axis(egress, alight, axis=0)
+        return np.where(self.minutes > 0, np.where(np.isfinite(self.minutes), found, np.nan), 0.0)
+
     def legs(self, row: int, column: int) -> list[Leg]:
         """Return the legs of one pair; empty when there is no way."""
         if not 0 < self.minutes[row, column] < np.inf:
@@ -518,21 +615,26 @@ def travel_times(
     InputError
         When a place is far from every road, or the mode is unknown.
     """
-    found = routes(graph, origins, destinations, mode=mode)
-    rows = [
-        {
-            "origin": route.origin.key,
-            "destination": route.destination.key,
-            "minutes": route.minutes if np.isfinite(route.minutes) else np.nan,
-            "km": route.km,
-            "straight_km": route.straight_km,
-            "mode": mode,
-            "in_vehicle": route.in_vehicle,
-        }
-        for route in found
-    ]
     columns = ["origin", "destination", "minutes", "km", "straight_km", "mode", "in_vehicle"]
-    return pd.DataFrame(rows, columns=columns)
+    if not (origins and destinations):
+        return pd.DataFrame(columns=columns)
+    table = _table(graph, origins, destinations, mode)
+    (lon1, lat1), (lon2, lat2) = (
+        np.array([(place.lon, place.lat) for place in ends]).T for ends in (origins, destinations)
+    )
+    straight = straight_km(lon1[:, None], lat1[:, None], lon2[None], lat2[None])
+    found = pd.DataFrame(
+        {
+            "origin": np.repeat([place.key for place in origins], len(destinations)),
+            "destination": np.tile([place.key for place in destinations], len(origins)),
+            "minutes": np.where(np.isfinite(table.minutes), table.minutes, np.nan).ravel(),
+            "km": table.km.ravel(),
+            "straight_km": straight.ravel(),
+            "mode": mode,
+            "in_vehicle": table.in_vehicle.ravel(),
+        }
+    )
+    return found[columns]
 
 
 def nearest(
