@@ -21,8 +21,11 @@ from spatialplan.network import Network, as_links, as_nodes
 from spatialplan.places import Gazetteer, Place
 from spatialplan.standards import CLASSES, RAIL_CLASSES, SpeedProfile
 
-# The networks are small already; to shrink a failing one takes minutes.
-FEW = settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+# The networks are small already; to shrink a failing one takes minutes. The same examples each
+# time: what fails on one machine fails on all.
+FEW = settings(
+    max_examples=15, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate)
+)
 LON, LAT = 103.0, 35.5
 _PLANE = f"+proj=aeqd +lat_0={LAT} +lon_0={LON} +ellps=GRS80 +units=km +type=crs"
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
-from spatialplan import assessment, boundaries, scenario, statistic, targets, travel
+from spatialplan import assessment, boundaries, scenario, statistic, targets, travel, trips
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.plan import Citation, Element, Plan, Target
@@ -183,7 +183,7 @@ def test_no_way_is_not_met_and_no_number():
     assert found.margin is None
     shown = targets.as_dict(found)
     assert shown["value"] is None
-    assert [pair["minutes"] for pair in shown["pairs"]][0] is None
+    assert shown["pairs"][0]["minutes"] is None
     assert "没有铁路可乘" in found.reason_zh
     cut = roads(**{"mid-town": None})
     # 北镇 then lies 15 km from the road: access, though slow. 孤镇 beyond 30 km has none.
@@ -302,7 +302,7 @@ def test_no_network_beats_the_lower_bound(network, data):
             graph = travel.compile_graph(tested, FLAT)
             for route in travel.routes(graph, everywhere, everywhere, mode=mode):
                 if route.origin != route.destination and math.isfinite(route.minutes):
-                    pair = targets._pair(wanted, case, route, [route.origin])
+                    pair = trips.pair_of(wanted, case, route, [route.origin])
                     assert pair.lower_bound <= route.minutes + 1e-6
 
 
@@ -316,7 +316,7 @@ def test_the_bound_holds_between_two_farms_beside_one_long_road():
     ends = [replace(toy.spot(x, 0), place_id=f"z{x}") for x in (54, 57)]
     [route] = travel.routes(graph, ends[:1], ends[1:])
     case = Case(PLAN, network, FLAT, "toy", GAZETTEER)
-    pair = targets._pair(target(origins=[], destinations=[]), case, route, [route.origin])
+    pair = trips.pair_of(target(origins=[], destinations=[]), case, route, [route.origin])
     assert pair.lower_bound <= route.minutes + 0.05
 
 
@@ -391,8 +391,13 @@ def test_towns_on_a_road_of_a_class():
 
 @pytest.fixture
 def figures(monkeypatch):
-    rows = [(1, "甲", "gdp", 2024, 120.0), (1, "甲", "gdp", 2025, 130.0), (2, "乙", "gdp", 2024, 50.0),
-            (2, "乙", "gdp", 2025, math.nan), (3, "丙", "gdp", 2025, 10.0)]  # fmt: skip
+    rows = [
+        (1, "甲", "gdp", 2024, 120.0),
+        (1, "甲", "gdp", 2025, 130.0),
+        (2, "乙", "gdp", 2024, 50.0),
+        (2, "乙", "gdp", 2025, math.nan),
+        (3, "丙", "gdp", 2025, 10.0),
+    ]
     table = pd.DataFrame(rows, columns=["adcode", "area_zh", "indicator", "year", "value"])
     table = table.assign(unit="亿元", source="年鉴", confidence="H")
     monkeypatch.setattr(statistic, "statistics", lambda: table)

@@ -497,7 +497,10 @@ def test_rail_equal_to_every_choice_of_stations(network):
         assert route.minutes == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("chosen", [s.id for s in scenario.scenarios()])
+CHOSEN = [s.id for s in scenario.scenarios() if s.area == "linxia" or s.role == "vision"]
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
 def test_equal_to_networkx_for_all_seats_of_each_scenario(chosen):
     network = scenario.network_of(scenario.builtin(chosen))
     profile = standards.read_profile()
