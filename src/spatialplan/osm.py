@@ -411,13 +411,13 @@ class Collector:
 
     def _station_tracks(self) -> dict[int, _Point]:
         """Return the stations by the node of the track that is theirs."""
-        from scipy.spatial import cKDTree
-
         numbers = np.asarray(self._ways.node)
         rail = numbers >= _RAIL // 2
         self._stations = [point for point in self._stations if self._inside(point)]
         if not self._stations or not rail.any():
             return {}
+        from scipy.spatial import cKDTree
+
         numbers = numbers[rail]
         lonlat = np.reshape(self._ways.lonlat, (-1, 2))[rail]
         numbers, lonlat = numbers[known := np.isfinite(lonlat[:, 0])], lonlat[known]
@@ -510,6 +510,8 @@ def _name(tags: Mapping[str, str]) -> str:
 
 def _signs(tags: Mapping[str, str]) -> tuple[str, str]:
     """Return number and name of a road; several numbers in a row are tidied."""
+    if ";" not in tags.get("ref", ""):
+        return tags.get("ref", "").strip(), _name(tags)
     return ";".join(part.strip() for part in tags.get("ref", "").split(";")), _name(tags)
 
 
@@ -598,12 +600,12 @@ def _with_hubs(links: pd.DataFrame) -> pd.DataFrame:
 
 def _with_stations(network: Network, tracks: Mapping[int, _Point]) -> tuple[Network, int]:
     """Name the stations and join each to the nearest road; return how many were joined."""
-    from scipy.spatial import cKDTree
-
     found = {f"r{number - _RAIL}": point for number, point in tracks.items()}
     found = {node: point for node, point in found.items() if node in network.nodes.index}
     if not found:
         return network, 0
+    from scipy.spatial import cKDTree
+
     roads = network.nodes[network.node_levels(SURFACE)]
     lonlat = shapely.get_coordinates(roads.geometry.to_numpy())
     squeeze = np.array([np.cos(np.radians(lonlat[:, 1].mean())), 1.0])

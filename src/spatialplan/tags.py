@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -53,7 +53,7 @@ SHUT_BARRIERS = frozenset(
 _ONEWAY = {"yes": 1, "true": 1, "1": 1, "-1": -1, "reverse": -1, "no": 0, "false": 0, "0": 0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # the hash of an object is quick
 class Rule:
     """A row of the table: the class of the ways whose tags fit all of its tests."""
 
@@ -227,15 +227,18 @@ def speed_limit(tags: Tags, mode: str = "road") -> tuple[float, bool]:
     number; ``CN:urban`` and the like stand for the speed of the traffic law. Zero, or more than
     any road allows, is absurd and gives NaN.
     """
-    texts = [
-        tags[key] for key in ("maxspeed", "maxspeed:forward", "maxspeed:backward") if key in tags
-    ]
+    keys = ("maxspeed", "maxspeed:forward", "maxspeed:backward")
+    return _lowest(tuple(tags[key] for key in keys if key in tags), TOP_KMH[mode])
+
+
+@lru_cache(maxsize=10_000)
+def _lowest(texts: tuple[str, ...], top: float) -> tuple[float, bool]:
     speeds = [_kmh(part.strip().lower()) for text in texts for part in re.split("[;|,]", text)]
     known = [speed for speed in speeds if not np.isnan(speed)]
     if not known:
         return np.nan, False
     lowest = min(known)
-    if not 0 < lowest <= TOP_KMH[mode]:
+    if not 0 < lowest <= top:
         return np.nan, True
     return lowest, False
 
