@@ -104,6 +104,29 @@ def test_coverage_target_asks_for_its_layers_and_then_judges(case: Case) -> None
     assert lenient.verdict == "met"
 
 
+def test_coverage_is_judged_town_by_town(case: Case) -> None:
+    town = case.gazetteer["minhe-xian"]
+    here = layer(shapely.Point(town.lon, town.lat).buffer(0.001))
+    given = replace(
+        case,
+        layers={"built_up": here, "bus_stops": layer(shapely.Point(town.lon, town.lat))},
+    )
+    stops = target(
+        "coverage",
+        1.0,
+        area_layer="built_up",
+        point_layer="bus_stops",
+        distance_m=500,
+        places=["minhe-xian"],
+    )
+    (found,) = targets.evaluate([stops], given)
+    assert found.verdict == "met"
+    both = replace(stops, parameters={**stops.parameters, "places": ["minhe-xian", "huzhu-xian"]})
+    (lacking,) = targets.evaluate([both], given)
+    assert lacking.verdict == "unknown"
+    assert "互助" in lacking.reason_zh
+
+
 def test_screening_lists_who_passes(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     table = pd.DataFrame(
         {

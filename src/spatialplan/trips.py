@@ -1,0 +1,259 @@
+"""Metrics of trips: how long they take, whether they could ever be short enough, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from spatialplan import travel
+from spatialplan.bounds import Bound, bound
+from spatialplan.network import EXPRESSWAY, SURFACE, Network
+from spatialplan.places import Place
+from spatialplan.plan import Target
+from spatialplan.standards import CLASSES, LEGAL_MAX_KMH
+from spatialplan.travel import Route
+from spatialplan.verdict import Case, Pair, Verdict, grade
+
+__all__ = ["all_pairs_time", "gates", "pair_of", "time_to_interchange", "travel_time"]
+
+
+def travel_time(target: Target, case: Case) -> Verdict:
+    """Judge the time to each destination, from its nearest origin or from every one."""
+    given = target.parameters
+    origins, destinations = case.places(given["origins"]), case.places(given["destinations"])
+    riding = given.get("measure") == "in_vehicle" and _are_stations([*origins, *destinations])
+    graph = case.rides if riding else case.graph
+    if given.get("rule", "nearest") == "nearest":
+        found = travel.nearest(graph, origins, destinations, mode=target.mode)
+        # The nearest in time need not be the nearest in space: the bound is over all origins.
+        pairs = [pair_of(target, case, r, origins) for r in found if r.origin != r.destination]
+    else:
+        found = travel.routes(graph, origins, destinations, mode=target.mode)
+        pairs = [pair_of(target, case, r, [r.origin]) for r in found if r.origin != r.destination]
+    return _judge_trips(target, case, pairs)
+
+
+def _are_stations(chosen: Sequence[Place]) -> bool:
+    return all(place.kind == "station" for place in chosen)
+
+
+def all_pairs_time(target: Target, case: Case) -> Verdict:
+    """Judge the time between every two of some places, the slower way counting."""
+    chosen = case.places(target.parameters["places"])
+    found = travel.routes(case.graph, chosen, chosen, mode=target.mode)
+    rank = {place: number for number, place in enumerate(chosen)}
+    # Both ways count, and the slower one is shown.
+    slower: dict[tuple[int, int], Route] = {}
+    for route in found:
+        ends = sorted((rank[route.origin], rank[route.destination]))
+        if ends[0] != ends[1]:
+            key = ends[0], ends[1]
+            if key not in slower or route.minutes > slower[key].minutes + 1e-9:
+                slower[key] = route
+    return _judge_trips(
+        target, case, [pair_of(target, case, route, [route.origin]) for route in slower.values()]
+    )
+
+
+def time_to_interchange(target: Target, case: Case) -> Verdict:
+    """Judge the time from each place to the nearest way onto an expressway."""
+    found_gates = gates(case.network, bool(target.parameters.get("include_class1")))
+    origins = case.places(target.parameters["origins"])
+    if not len(found_gates):
+        return Verdict(target, "not_met", "路网中没有互通。", "No interchange in the network.")
+    ends = [
+        Place(row["name_zh"], row.geometry.x, row.geometry.y, str(node), confidence="L")
+        for node, row in found_gates.iterrows()
+    ]
+    found = travel.nearest(case.graph, origins, ends, per="origin")
+    pairs = [pair_of(target, case, route, []) for route in found]
+    return _judge_trips(target, case, pairs)
+
+
+def gates(network: Network, include_class1: bool) -> pd.DataFrame:
+    """Return the nodes where ordinary roads meet an expressway (or a class-I road)."""
+    ordinary = _touched(network, (network.levels == SURFACE) & ~_is_class(network, "class1"))
+    fast = network.node_levels(EXPRESSWAY)
+    if include_class1:
+        # Streets of class-I standard are no trunk roads: those have a number.
+        trunk = _is_class(network, "class1") & (network.links["ref"] != "").to_numpy()
+        fast = fast | _touched(network, trunk)
+    return network.nodes[ordinary & fast]
+
+
+def _is_class(network: Network, name: str) -> np.ndarray:
+    return (network.links["class"] == name).to_numpy()
+
+
+def _touched(network: Network, chosen: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(network.nodes), dtype=bool)
+    for side in network.ends:
+        found[side[chosen]] = True
+    return found
+
+
+def pair_of(target: Target, case: Case, route: Route, origins: Sequence[Place]) -> Pair:
+    """Return a route as a pair, with the least minutes that any road could take."""
+    in_vehicle = target.parameters.get("measure") == "in_vehicle"
+    minutes = route.in_vehicle if in_vehicle else route.minutes
+    minutes = float(minutes) if np.isfinite(minutes) else np.nan
+    modes = "rail" if in_vehicle else "road" if target.mode == "road" else "all"
+    if in_vehicle and not _are_stations([route.origin, route.destination]):
+        origins = []  # how far one drives to the train is open: no bound on the ride
+    least = min(
+        (bound(case.ceilings, origin, route.destination, modes) for origin in origins),
+        key=lambda found: found.minutes,
+        default=Bound(0.0, 0.0, np.nan, route.origin),
+    )
+    met = bool(minutes <= float(target.threshold or 0.0) + 1e-9)
+    return Pair(route.origin, route.destination, minutes, route.km, met, least, route)
+
+
+def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
+    if not pairs:
+        return Verdict(target, "unknown", "没有可计算的起讫点。", "No trips to compute.")
+    needed = float(target.parameters.get("share") or 1.0)
+    threshold = float(target.threshold or 0.0)
+    share = float(np.mean([pair.met for pair in pairs]))
+    possible = float(np.mean([pair.lower_bound <= threshold for pair in pairs]))
+    if share >= needed - 1e-9:
+        verdict = "met"
+    else:
+        verdict = "impossible" if possible < needed - 1e-9 else "not_met"
+    # What decides: the slowest trip, or the slowest of the share that must be in time.
+    last = max(int(np.ceil(needed * len(pairs) - 1e-9)), 1) - 1
+    deciding = float(np.sort([pair.minutes for pair in pairs])[last])  # NaN come last
+    worst = None if np.isnan(deciding) else deciding
+    evidence, published = _trip_evidence(case, pairs, verdict, threshold)
+    reason = _trip_reason(target, case, pairs, verdict)
+    basis = (
+        f"路径里程中有公布里程依据的占 {published:.0%}。",
+        f" {published:.0%} of the route km rest on published mileage.",
+    )
+    return Verdict(
+        target,
+        verdict,
+        reason[0] + (basis[0] if np.isfinite(published) else ""),
+        reason[1] + (basis[1] if np.isfinite(published) else ""),
+        value=worst,
+        share=share,
+        margin=None if worst is None else threshold - worst,
+        lower_bound=max(pair.lower_bound for pair in pairs),
+        evidence=evidence,
+        pairs=tuple(pairs),
+    )
+
+
+def _trip_evidence(
+    case: Case, pairs: Sequence[Pair], verdict: str, threshold: float
+) -> tuple[str, float]:
+    """Return how well the verdict is founded, and the share of route km that is published."""
+    ends = [place for pair in pairs for place in (pair.origin, pair.destination)]
+    known = all(_known(place) for place in ends)
+    if verdict == "impossible":
+        # The proof needs two points and no road at all: one pair of known points is enough.
+        beyond = [pair for pair in pairs if pair.lower_bound > threshold]
+        proven = any(_known(p.bound.origin) and _known(p.destination) for p in beyond)
+        return ("published" if proven else "estimated"), _published_share(case, pairs)
+    share = _published_share(case, pairs)
+    if not np.isfinite(share):
+        return "estimated", share
+    founded = grade(share)
+    return ("mixed" if founded == "published" and not known else founded), share
+
+
+def _known(place: Place) -> bool:
+    return place.confidence != "L"
+
+
+def _published_share(case: Case, pairs: Sequence[Pair]) -> float:
+    """Return the share of the km of routes whose length was published, or is part of such."""
+    legs = [leg for pair in pairs for leg in pair.route.legs if leg.link_id]
+    if not legs:
+        return np.nan
+    links = case.network.links
+    basis = links["length_basis"].isin(["published", "pro_rata"]) & (links["confidence"] != "L")
+    good = dict(zip(links.index, basis, strict=True))
+    km = np.array([leg.km for leg in legs])
+    return float(km[[good[leg.link_id] for leg in legs]].sum() / max(km.sum(), 1e-9))
+
+
+def _trip_reason(
+    target: Target, case: Case, pairs: Sequence[Pair], verdict: str
+) -> tuple[str, str]:
+    threshold = float(target.threshold or 0.0)
+    met = [pair for pair in pairs if pair.met]
+    lost = [pair for pair in pairs if np.isnan(pair.minutes)]
+    zh = [f"{len(pairs)} 对中 {len(met)} 对在 {threshold:g} 分钟内"]
+    en = [f"{len(met)} of {len(pairs)} trips within {threshold:g} min"]
+    timed = [pair for pair in pairs if not np.isnan(pair.minutes)]
+    if timed:
+        worst = max(timed, key=lambda pair: pair.minutes)
+        zh.append(
+            f"最慢 {_names(worst)} {worst.minutes:.0f} 分钟、{worst.km:.0f} km"
+            f"({_route_words(case, worst.route)})"
+        )
+        en.append(f"slowest {_ids(worst)} {worst.minutes:.0f} min, {worst.km:.0f} km")
+    if lost:
+        what = ("没有铁路可乘", "no train") if target.mode == "rail" else ("不通", "no way")
+        named = "、".join(_names(pair) for pair in lost[:3])
+        zh.append(f"{named}{'等' if len(lost) > 3 else ''} {what[0]}")
+        en.append(f"{what[1]} for {len(lost)}")
+    if verdict == "impossible":
+        proof_zh, proof_en = _proof_words(
+            max((p for p in pairs if p.lower_bound > threshold), key=_proof_rank), target
+        )
+        zh.append(proof_zh)
+        en.append(proof_en)
+    return ";".join(zh) + "。", "; ".join(en) + "."
+
+
+def _proof_rank(pair: Pair) -> tuple[bool, float]:
+    """Rather a proof between well-known points, then the clearest."""
+    return _known(pair.bound.origin) and _known(pair.destination), pair.lower_bound
+
+
+def _proof_words(pair: Pair, target: Target) -> tuple[str, str]:
+    proof = pair.bound
+    what = "轨道和道路" if target.mode != "road" else "道路"
+    legal = proof.km / LEGAL_MAX_KMH * 60.0
+    slower = target.mode == "road" and proof.kmh < LEGAL_MAX_KMH
+    zh = (
+        f"不可能的证明:{proof.origin.name_zh}–{pair.destination.name_zh}直线 {proof.km:.1f} km,"
+        f"按附近已建、在建和谋划的{what}中最高的设计速度 {proof.kmh:g} km/h 笔直行驶也要 "
+        f"{proof.minutes:.1f} 分钟"
+    )
+    en = (
+        f"proof: {proof.origin.name_en}–{pair.destination.name_en} is {proof.km:.1f} km in a "
+        f"straight line; at {proof.kmh:g} km/h, the highest design speed near, built or proposed, "
+        f"that is {proof.minutes:.1f} min"
+    )
+    if slower:
+        zh += f"(按法定最高 {LEGAL_MAX_KMH:g} km/h 为 {legal:.1f} 分钟)"
+        en += f" ({legal:.1f} min at the legal {LEGAL_MAX_KMH:g} km/h)"
+    return zh, en
+
+
+def _names(pair: Pair) -> str:
+    return f"{pair.origin.name_zh}–{pair.destination.name_zh}"
+
+
+def _ids(pair: Pair) -> str:
+    return "–".join(p.name_en or p.name_zh for p in (pair.origin, pair.destination))
+
+
+def _route_words(case: Case, route: Route) -> str:
+    """Return the km of each class on a route, and what is not driving, in a few words."""
+    classes = dict(zip(case.network.links.index, case.network.links["class"], strict=True))
+    km: dict[str, float] = {}
+    other = 0.0
+    for leg in route.legs:
+        if leg.link_id:
+            name = CLASSES[classes[leg.link_id]][0]
+            km[name] = km.get(name, 0.0) + leg.km
+        else:
+            other += leg.minutes
+    words = [f"{name} {value:.0f} km" for name, value in km.items() if value >= 0.5]
+    return "、".join([*words, *([f"匝道、收费、候车等 {other:.0f} 分钟"] if other >= 0.5 else [])])

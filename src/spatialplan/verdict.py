@@ -1,0 +1,229 @@
+"""What a target is tested on, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+
+from spatialplan import places, plan, travel
+from spatialplan.bounds import Bound, Ceilings
+from spatialplan.errors import InputError
+from spatialplan.network import Network
+from spatialplan.places import Gazetteer, Place
+from spatialplan.plan import Plan, Target
+from spatialplan.standards import SpeedProfile
+from spatialplan.travel import Graph, Route
+
+__all__ = [
+    "EVIDENCE_NAMES",
+    "VERDICT_NAMES",
+    "Case",
+    "Pair",
+    "Verdict",
+    "as_dict",
+    "changed_pairs",
+    "grade",
+]
+
+VERDICT_NAMES = {
+    "met": ("达到", "met"),
+    "not_met": ("未达到", "not met"),
+    "impossible": ("不可能", "impossible"),
+    "unknown": ("无法判定", "unknown"),
+}
+
+EVIDENCE_NAMES = {
+    "published": ("有公布数据", "published"),
+    "mixed": ("公布与估计混合", "mixed"),
+    "estimated": ("以估计为主,仅供参考", "mostly estimated, indicative"),
+}
+
+# Share of the road km (or of the places) that must rest on published data.
+PUBLISHED_FROM, MIXED_FROM = 0.8, 0.3
+
+
+@dataclass(frozen=True)
+class Case:
+    """What targets are tested on: a plan, a network, a speed profile.
+
+    `every_link` holds all links known, built or only proposed: the proof that something is
+    impossible must hold against all of them. The network itself serves when it is not given.
+    `layers` are the user's own, by name: built-up areas, stops, ways to walk on.
+    """
+
+    plan: Plan
+    network: Network
+    profile: SpeedProfile
+    scenario: str = ""
+    gazetteer: Gazetteer = field(default_factory=places.builtin)
+    every_link: Network | None = None
+    layers: Mapping[str, gpd.GeoDataFrame] = field(default_factory=dict)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The network compiled for travel."""
+        return travel.compile_graph(self.network, self.profile)
+
+    @cached_property
+    def rides(self) -> Graph:
+        """The same, but a train is taken at the very station where a trip begins."""
+        profile = replace(self.profile, access_limit_minutes=0.0)
+        return travel.compile_graph(self.network, profile)
+
+    @cached_property
+    def ceilings(self) -> tuple[Ceilings, ...]:
+        """Highest speeds of the links of the network, and of all links known."""
+        networks = [self.network, *([self.every_link] if self.every_link else [])]
+        return tuple(Ceilings.of(network, self.profile) for network in networks)
+
+    def places(self, asked: Any) -> list[Place]:
+        """Return the places of a set: ids, an element's members, or seats and towns."""
+        if isinstance(asked, Mapping):
+            ids = self._set(asked)
+            out = set(asked.get("except") or ())
+            return [self.gazetteer[place_id] for place_id in ids if place_id not in out]
+        return [self.gazetteer[place_id] for place_id in asked]
+
+    def _set(self, asked: Mapping[str, Any]) -> Sequence[str]:
+        if "element" in asked:
+            plan_id, _, element = str(asked["element"]).rpartition("/")
+            home = plan.builtin(plan_id) if plan_id and plan_id != self.plan.id else self.plan
+            try:
+                return home.element(element).members
+            except KeyError:
+                raise InputError.of(
+                    f"{self.plan.id} element {asked['element']}",
+                    f"规划中没有要素“{element}”;可用 {'、'.join(e.id for e in home.elements)}",
+                    "no such element in the plan",
+                ) from None
+        if asked.get("set") == "area-seats":
+            return self.gazetteer.seats(list(self.plan.area))
+        return places.township_ids(list(self.plan.area)) or self.gazetteer.towns(
+            list(self.plan.area)
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One trip of a target; `minutes` is NaN when there is no way."""
+
+    origin: Place
+    destination: Place
+    minutes: float
+    km: float
+    met: bool
+    bound: Bound
+    route: Route
+
+    @property
+    def lower_bound(self) -> float:
+        """The least minutes that any road known could allow."""
+        return self.bound.minutes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a target comes to, and why.
+
+    `value` is in the target's unit (None when there is none); `share` of the units (trips,
+    counties, towns) that meet it; `margin` is positive when the target is met with room;
+    `lower_bound` is the largest of its trips' bounds, in minutes.
+    """
+
+    target: Target
+    verdict: str
+    reason_zh: str
+    reason_en: str
+    value: float | None = None
+    share: float | None = None
+    margin: float | None = None
+    lower_bound: float | None = None
+    evidence: str = "estimated"
+    pairs: tuple[Pair, ...] = ()
+
+
+def as_dict(verdict: Verdict, against: Verdict | None = None) -> dict[str, Any]:
+    """Return a verdict as the command line's JSON has it."""
+    target = verdict.target
+    before = None
+    if against is not None:
+        before = {"verdict": against.verdict, "value": _plain(against.value)}
+    return {
+        "id": target.key,
+        "plan": target.plan,
+        "title_zh": target.title_zh,
+        "title_en": target.title_en,
+        "reading_zh": target.reading_zh,
+        "reading_en": target.reading_en,
+        "quote": target.cite.quote,
+        "section": target.cite.section,
+        "metric": target.metric,
+        "mode": target.mode,
+        "year": target.year,
+        "threshold": target.threshold,
+        "unit": target.unit,
+        "verdict": verdict.verdict,
+        "value": _plain(verdict.value),
+        "share": _plain(verdict.share),
+        "margin": _plain(verdict.margin),
+        "lower_bound": _plain(verdict.lower_bound),
+        "reason": verdict.reason_zh,
+        "reason_en": verdict.reason_en,
+        "evidence": verdict.evidence,
+        "against": before,
+        "pairs": [
+            {
+                "origin": pair.origin.key,
+                "destination": pair.destination.key,
+                "minutes": _plain(pair.minutes),
+                "km": _plain(pair.km),
+                "lower_bound": _plain(pair.lower_bound),
+                "met": pair.met,
+            }
+            for pair in verdict.pairs
+        ],
+    }
+
+
+def _plain(value: float | None) -> float | None:
+    """Return a number for JSON, rounded to what it means; None for nothing and the infinite."""
+    return round(float(value), 4) if value is not None and np.isfinite(value) else None
+
+
+def grade(published: float) -> str:
+    """Return the grade of evidence for a share of published data."""
+    if published >= PUBLISHED_FROM:
+        return "published"
+    return "mixed" if published >= MIXED_FROM else "estimated"
+
+
+def changed_pairs(after: Verdict, before: Verdict, least: float = 0.5) -> list[tuple[Pair, Pair]]:
+    """Return the trips, after and before, whose minutes differ by at least so many."""
+    old = {_unit_key(after.target, pair): pair for pair in before.pairs}
+    found = []
+    for pair in after.pairs:
+        twin = old.get(_unit_key(after.target, pair))
+        if twin and _differ(pair.minutes, twin.minutes, least):
+            found.append((pair, twin))
+    return found
+
+
+def _unit_key(target: Target, pair: Pair) -> object:
+    """Return what a trip is about: of the nearest, the other end may have changed."""
+    ends = pair.origin.key, pair.destination.key
+    if target.metric == "all_pairs_time":
+        return frozenset(ends)
+    if target.metric == "time_to_interchange":
+        return ends[0]
+    return ends if target.parameters.get("rule") == "each" else ends[1]
+
+
+def _differ(a: float, b: float, least: float) -> bool:
+    if np.isnan(a) or np.isnan(b):
+        return bool(np.isnan(a) != np.isnan(b))
+    return abs(a - b) >= least
