@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
-from spatialplan import assessment, boundaries, scenario, statistic, targets, trips
+from spatialplan import assessment, boundaries, scenario, statistic, targets
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.plan import Citation, Element, Plan, Target
@@ -297,12 +297,12 @@ def test_no_network_beats_the_lower_bound(network, data):
     everywhere = [*toy.places_of(network), *spots]
     for mode in ("road", "all"):
         for tested in (part, network):
-            for pair in trips(everywhere, tested, mode=mode, every_link=network):
+            for pair in judged_trips(everywhere, tested, mode=mode, every_link=network):
                 if not math.isnan(pair.minutes):
                     assert pair.lower_bound <= pair.minutes + 1e-6
 
 
-def trips(ends, network, mode="road", every_link=None):
+def judged_trips(ends, network, mode="road", every_link=None):
     """The trips of every end to every other, with their bounds."""
     ids = [place.place_id for place in ends]
     wanted = target(threshold=1.0, mode=mode, rule="each", origins=ids, destinations=ids)
@@ -318,7 +318,7 @@ def test_the_bound_holds_between_two_farms_beside_one_long_road():
         [toy.link("a", "b", 80, 100, "class1"), toy.link("a", "c", 50, 20, "class4")],
     )
     farms = [toy.place(f"z{x}", x, 0) for x in (54, 57)]
-    for pair in trips(farms, network):
+    for pair in judged_trips(farms, network):
         assert pair.minutes < 3
         assert pair.lower_bound <= pair.minutes + 0.05
 
