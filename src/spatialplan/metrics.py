@@ -360,7 +360,9 @@ def figure_of_statistics(target: Target, _: Case) -> Verdict:
     verdict = "not_met" if failed else "unknown" if missing else "met"
     zh, en = _statistic_words(target, areas, rows, missing)
     known = [row for row in rows.values() if row is not None]
-    evidence = "published" if known and not missing else "mixed" if known else "estimated"
+    # A figure at second hand is not as good as one from the bulletin.
+    sound = not missing and all(row["confidence"] != "L" for row in known)
+    evidence = "estimated" if not known else "published" if sound else "mixed"
     return Verdict(target, verdict, zh, en, value, share, margin, None, evidence)
 
 

@@ -12,7 +12,10 @@ __all__ = ["write"]
 
 _ID = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 
-_TEXT = "把规划全文粘贴到这里,保存为 UTF-8。每个规划的引句都要能在这里逐字找到:5年内实现全县半小时交通圈。\n"
+_TEXT = (
+    "把规划全文粘贴到这里,保存为 UTF-8。"
+    "每条引句都要能在这里逐字找到:5年内实现全县半小时交通圈。\n"
+)
 
 _YAML = """\
 # 一份规划一个文件。先改 title、date、area,再逐条写 elements、targets、projects。
@@ -103,7 +106,9 @@ def write(plan_id: str, folder: str | Path = "plans") -> Path:
     text = Path(folder) / "texts" / f"{plan_id}.txt"
     for file in (path, text):
         if file.exists():
-            raise InputError.of(file, "文件已存在,没有改动", "the file is there already; left alone")
+            raise InputError.of(
+                file, "文件已存在,没有改动", "the file is there already; left alone"
+            )
     content = _YAML.format(id=plan_id, file=path.as_posix(), metrics=" ".join(METRIC_NAMES))
     for file, body in ((text, _TEXT), (path, content)):
         with atomic_path(file) as temporary:
