@@ -14,6 +14,7 @@ from spatialplan import scenario as scenarios
 from spatialplan import standards, targets
 from spatialplan.edits import Applied, Edit
 from spatialplan.network import Network
+from spatialplan.plan import Plan
 from spatialplan.scenario import Scenario
 from spatialplan.standards import SpeedProfile
 from spatialplan.targets import Case, Verdict
@@ -49,9 +50,9 @@ class Situation:
         title = self.scenario.title_en if self.scenario else self.network.name
         return f"{title} + edits" if self.applied else title
 
-    def case(self, plan_id: str) -> Case:
-        """Return a plan on this network, ready for its targets."""
-        plan = plans.find(plan_id)
+    def case(self, name: str | Plan) -> Case:
+        """Return a plan (itself, its id or its file) on this network, ready for its targets."""
+        plan = name if isinstance(name, Plan) else plans.find(name)
         return Case(
             plan,
             self.network,

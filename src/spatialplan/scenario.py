@@ -16,7 +16,16 @@ from spatialplan.files import data_dir, load_yaml
 from spatialplan.network import Network, end_of
 from spatialplan.plan import Plan, Project
 
-__all__ = ["Scenario", "builtin", "default", "network_of", "projects_of", "register", "scenarios"]
+__all__ = [
+    "Scenario",
+    "builtin",
+    "default",
+    "network_of",
+    "of_plan",
+    "projects_of",
+    "register",
+    "scenarios",
+]
 
 ROLES = ("base", "open", "promised", "expected", "vision")
 SCHEDULES = ("as_built", "as_planned")
@@ -108,16 +117,30 @@ def builtin(scenario_id: str) -> Scenario:
 def default(plan_ids: Iterable[str]) -> Scenario:
     """Return the latest open network of the area of the plans.
 
-    A plan that no scenario knows, a planner's own, is tested on the latest open network of all.
+    A plan that no scenario knows, a planner's own, is tested on the latest open network of
+    its counties, or of all when no scenario covers them.
     """
-    wanted = set(plan_ids)
     opened = [scenario for scenario in scenarios() if scenario.role == "open"]
-    found = [scenario for scenario in opened if wanted & set(scenario.plans)] or opened
+    wanted = {item.id for plan_id in plan_ids for item in of_plan(plans.find(plan_id))}
+    found = [scenario for scenario in opened if scenario.id in wanted] or opened
     if not found:
         raise InputError.of(
             "--scenario", "没有现状情景;请用 --scenario 指定", "no open network; name one"
         )
     return max(found, key=lambda scenario: end_of(scenario.network_date))
+
+
+def of_plan(plan: Plan) -> list[Scenario]:
+    """Return the scenarios of a plan; of a planner's own, those of the plans of its counties."""
+    own = [scenario for scenario in scenarios() if plan.id in scenario.plans]
+    if own:
+        return own
+    areas = {item.id: set(item.area) for item in _plans()}
+    return [
+        scenario
+        for scenario in scenarios()
+        if any(areas[plan_id] & set(plan.area) for plan_id in scenario.plans)
+    ]
 
 
 def projects_of(scenario: Scenario) -> list[Project]:
