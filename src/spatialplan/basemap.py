@@ -216,7 +216,7 @@ def draw_seats(sheet: Sheet, data: Material, star: bool = True, size: float = 10
 SEAT_ENTRIES = (
     Entry(
         "point",
-        "州府",
+        "市(州)政府驻地",
         "Prefecture seat",
         {"marker": "*", "size": 13, "face": "#dc2626", "edge": "#7f1d1d"},
     ),
@@ -225,7 +225,7 @@ SEAT_ENTRIES = (
 BASE_ENTRIES = (
     Entry("heading", "底图", "Base"),
     Entry("line", "省界", "Province", {"colour": "#7d7788", "width": 1.2, "dash": "10 4 2 4"}),
-    Entry("line", "州界", "Prefecture", {"colour": "#6d4c85", "width": 1.8}),
+    Entry("line", "市州界", "Prefecture", {"colour": "#6d4c85", "width": 1.8}),
     Entry("line", "县界", "County", {"colour": "#8c8577", "width": 0.9, "dash": "6 3"}),
     Entry("line", "河流", "River", {"colour": "#8fc3e8", "width": 2.2}),
     Entry(

@@ -44,19 +44,23 @@ from spatialplan.layout import layout as build_layout
 from spatialplan.layout import plan_crs
 from spatialplan.palette import CLASS, ELEMENT, STATUS_DASH, STATUS_NAMES
 from spatialplan.places import SEAT_KINDS, Gazetteer, Place
+from spatialplan.rolemap import roles, town_roles
 from spatialplan.sheet import Entry, Sheet
 
 if TYPE_CHECKING:
     from spatialplan.plan import Plan
     from spatialplan.scenario import Scenario
+    from spatialplan.starts import Start
     from spatialplan.targets import Verdict
     from spatialplan.travel import Graph
 
 __all__ = [
+    "BY_AREA",
     "BY_SCENARIO",
     "FIGURES",
     "Material",
     "available",
+    "core_circles",
     "corridors",
     "draw",
     "four_directions",
@@ -66,6 +70,7 @@ __all__ = [
     "spatial_layout",
     "stem",
     "title",
+    "town_roles",
     "travel_circles",
     "travel_matrix",
     "travel_matrix_chart",
@@ -95,6 +100,8 @@ class Material:
         Verdicts of the plan's targets in that scenario.
     scenario_zh, scenario_en, date
         What the sheets call the scenario, and its day (``YYYY-MM``).
+    reached
+        Travel-time circles that are known already, with where they start.
     """
 
     plan: Plan
@@ -107,6 +114,7 @@ class Material:
     scenario_en: str = ""
     date: str = ""
     circle_minutes: tuple[float, ...] = field(default=(60.0, 120.0))
+    reached: tuple[tuple[Start, gpd.GeoDataFrame], ...] = ()
 
     @property
     def crs(self) -> str:
@@ -132,9 +140,18 @@ class Material:
     @cached_property
     def circles(self) -> gpd.GeoDataFrame:
         """Areas reached by road from `origin` within `circle_minutes`."""
-        from spatialplan.circles import circles
+        from spatialplan.starts import Start
 
-        return circles(self.graph, [self.origin], self.circle_minutes)
+        own = Start(self.origin.name_zh, self.origin.name_en, (self.origin,), self.circle_minutes)
+        return self.reach(own)
+
+    def reach(self, start: Start) -> gpd.GeoDataFrame:
+        """Return the circles of a start: those that are known, else computed now."""
+        for other, frame in self.reached:
+            same = set(other.places) == set(start.places) and other.mode == start.mode
+            if same and set(start.minutes) <= set(other.minutes):
+                return frame[frame["minutes"].isin(start.minutes)].reset_index(drop=True)
+        return start.circles(self.graph)
 
     @cached_property
     def outer_destinations(self) -> list[Place]:
@@ -269,7 +286,7 @@ _NODE_SIZE = {1: 10.0, 2: 8.0, 3: 6.0}
 def _nodes(sheet: Sheet, data: Material, rows: gpd.GeoDataFrame) -> list[Entry]:
     """Draw the members of node elements, the higher rank first; return their legend."""
     seats = {place.place_id for place in data.seats}
-    drawn, entries = set(seats), []
+    drawn, entries = set[str](), []
     for element, row in rows.sort_values("rank", na_position="last").iterrows():
         rank = 3 if pd.isna(row["rank"]) else min(int(row["rank"]), 3)
         size = _NODE_SIZE[rank]
@@ -290,10 +307,15 @@ def _nodes(sheet: Sheet, data: Material, rows: gpd.GeoDataFrame) -> list[Entry]:
             )
         )
         for place_id in data.plan.element(element).members:
+            place = data.gazetteer[place_id]
+            if place_id in seats:
+                # A seat has its own mark and name: the node is a ring around it.
+                ring = style | {"size": 15, "face": "none", "width": 1.8}
+                sheet.point(place.lon, place.lat, **ring)
+                continue
             if place_id in drawn:
                 continue
             drawn.add(place_id)
-            place = data.gazetteer[place_id]
             sheet.point(place.lon, place.lat, **style)
             sheet.name(place.name_zh, place.lon, place.lat, 8.6, size / 2 + 1, priority=1.5 + rank)
     return entries
@@ -359,6 +381,80 @@ def travel_circles(data: Material) -> Figure:
             ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
         )
     )
+
+
+def core_circles(data: Material) -> Figure:
+    """Draw what is reached from several cores together in 30 and 60 minutes: road, and trains.
+
+    Filled: by road. Dashed: by train too, with the drives to and from the stations.
+    """
+    from spatialplan.starts import core_starts
+    from spatialplan.travel import travel_times
+
+    starts = core_starts(data.plan, data.gazetteer)
+    by_road, by_train = starts[0], starts[-1]
+    limits = list(by_road.minutes)
+    origins = list(by_road.places)
+    others = [place for place in data.seats if place not in origins]
+    times = travel_times(data.graph, origins, others)
+    minutes = times.groupby("destination", sort=False)["minutes"].min()
+    sheet = Sheet(
+        "各核30、60分钟通行圈",
+        "Within 30 and 60 minutes of the cores",
+        subtitle_of(data),
+        bounds_of([data.area], 0.10),
+        data.crs,
+    )
+    draw_base(sheet, data, tint="#fffefa")
+    road, train = data.reach(by_road), data.reach(by_train)
+    for number in reversed(range(len(limits))):
+        colour = CIRCLE[min(number, len(CIRCLE) - 1)]
+        shape = road.geometry.iloc[number]
+        sheet.areas([shape], face=colour, edge=colour, width=1.3, alpha=0.24, zorder=3.5)
+        shape = train.geometry.iloc[number]
+        sheet.areas([shape], edge=_TRAIN[number % 2], width=1.2, dash="6 3", zorder=3.7)
+    _main_roads(sheet, data)
+    _railways(sheet, replace(data, roads=data.graph.network.links))
+    for place in origins:
+        sheet.point(place.lon, place.lat, "*", 15, "#dc2626", "#7f1d1d")
+        sheet.name(place.name_zh, place.lon, place.lat, 10.5, 8, 0.5, bold=True)
+    for place in others:
+        _timed(sheet, place, float(minutes[place.key]), limits, 7.5, 1.0)
+    sheet.legend(
+        Entry("heading", "自各核公路出行", "By road from the cores"),
+        *[
+            Entry("area", f"{v:g}分钟", f"{v:g} min", {"face": c, "edge": c, "alpha": 0.3})
+            for v, c in zip(limits, CIRCLE, strict=False)
+        ],
+        Entry("heading", "可乘火车再换车", "By train, then by road"),
+        *[
+            Entry("line", f"{v:g}分钟", f"{v:g} min", {"colour": c, "width": 1.8, "dash": "6 3"})
+            for v, c in zip(limits, _TRAIN, strict=False)
+        ],
+        Entry("heading", "县城与公路分钟数", "Seats, minutes by road"),
+        *[
+            Entry("point", words, en, {"face": colour, "size": 7.5})
+            for words, en, colour in _time_classes(limits)
+        ],
+        *_road_entries(data, ("expressway", "class1", "class2")),
+        *BASE_ENTRIES,
+    )
+    profile = data.graph.profile
+    return sheet.finish(
+        sheet_notes(
+            data,
+            ("起点", "、".join(place.name_zh for place in origins)),
+            (
+                "铁路",
+                f"门到门,候车 {profile.wait_minutes:g}、出站 {profile.leave_minutes:g} 分钟。",
+            ),
+            ("速度", f"{profile.title_zh} {profile.title_en}"),
+            ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
+        )
+    )
+
+
+_TRAIN = ("#1d4ed8", "#6d28d9")
 
 
 def _points(places: Sequence[Place], fallback: gpd.GeoDataFrame) -> gpd.GeoSeries:
@@ -580,18 +676,24 @@ FIGURES: Mapping[str, tuple[str, str, Callable[[Material], Figure]]] = MappingPr
         ),
         "5-3": ("图5-3 城镇1-2小时通行圈", "Areas within one and two hours", travel_circles),
         "5-4": ("图5-4 “四廊”交通体系", "Transport corridors along the four belts", corridors),
+        "roles": ("县城定位与通道", "Roles of the county towns, and passages", town_roles),
+        "cores": ("各核30、60分钟通行圈", "Within 30 and 60 minutes of the cores", core_circles),
         "verdicts": ("时间类目标:计算值与阈值", "Time targets against their thresholds", verdicts),
         "matrix": ("县市之间公路行车时间", "Minutes by road between county seats", travel_matrix),
     }
 )
 
 # The others are the same in every scenario: once for each plan is enough.
-BY_SCENARIO = ("5-3", "verdicts", "matrix")
+BY_SCENARIO = ("5-3", "cores", "verdicts", "matrix")
+# These are the same for plans of the same counties, on the same network.
+BY_AREA = ("5-3", "matrix")
 
 
 def available(data: Material) -> list[str]:
     """Return the keys of `FIGURES` that can be drawn from this material, in order."""
     structures = set(data.layout["structure"])
+    from spatialplan.starts import cores
+
     timed = any(v.target.metric in ("travel_time", "all_pairs_time") for v in data.verdicts)
     possible = {
         "4-1": bool(set(data.layout["kind"]) & {"core", "belt", "pole"}),
@@ -599,6 +701,8 @@ def available(data: Material) -> list[str]:
         "5-2": DIRECTION_STRUCTURE in structures,
         "5-3": data.graph is not None and bool(data.seats),
         "5-4": CORRIDOR_STRUCTURE in structures,
+        "roles": roles(data),
+        "cores": data.graph is not None and len(cores(data.plan)) > 1,
         "verdicts": timed,
         "matrix": data.graph is not None and len(data.seats) > 1,
     }

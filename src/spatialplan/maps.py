@@ -23,7 +23,10 @@ from spatialplan.layers import Layer, Reach, Scene, layers_of
 from spatialplan.panel import changes, counts_text, panel, scenario_text
 
 if TYPE_CHECKING:
+    import geopandas as gpd
+
     from spatialplan.assessment import Assessment, Situation
+    from spatialplan.starts import Start
     from spatialplan.targets import Case, Verdict
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "changes",
     "compare_map",
     "plan_map",
+    "reach_of",
     "save",
     "write",
 ]
@@ -350,10 +354,20 @@ def save(made: SceneMap | ComparedMap, path: str | Path) -> None:
     offline.save(made.html(), path)
 
 
-def assessment_map(found: Assessment, *, basemap: str | None = None) -> SceneMap | ComparedMap:
+def assessment_map(
+    found: Assessment, *, basemap: str | None = None, circles: Sequence[Reach] | None = None
+) -> SceneMap | ComparedMap:
     """Return the map of an assessment of one plan: two maps when it compares two networks.
 
-    Circles of 30 and 60 minutes from the plan's first core are drawn as well.
+    Parameters
+    ----------
+    found
+        The assessment.
+    basemap
+        As for `plan_map`.
+    circles
+        Travel-time circles when they are known already; by default those of 30 and 60 minutes
+        from the plan's cores are computed.
 
     Raises
     ------
@@ -361,16 +375,22 @@ def assessment_map(found: Assessment, *, basemap: str | None = None) -> SceneMap
         As `plan_map` does.
     """
     (case,) = found.cases
-    after = _scene(found.situation, case, found.verdicts)
+    after = _scene(found.situation, case, found.verdicts, circles)
     if found.before is None:
         return plan_map(after, basemap=basemap)
-    before = _scene(found.before, found.before.case(case.plan.id), found.verdicts_before)
+    before = _scene(found.before, found.before.case(case.plan), found.verdicts_before)
     shown = ("targets", "circles", "network", "places")
     pair = [replace(scene, shown=shown) for scene in (before, after)]
     return compare_map(*pair, basemap=basemap)
 
 
-def write(found: Assessment, path: str | Path, *, basemap: str | None = None) -> None:
+def write(
+    found: Assessment,
+    path: str | Path,
+    *,
+    basemap: str | None = None,
+    circles: Sequence[Reach] | None = None,
+) -> None:
     """Write the map of an assessment of one plan, as `assessment_map` draws it.
 
     Raises
@@ -378,17 +398,22 @@ def write(found: Assessment, path: str | Path, *, basemap: str | None = None) ->
     InputError
         As `plan_map` and `save` do.
     """
-    save(assessment_map(found, basemap=basemap), path)
+    save(assessment_map(found, basemap=basemap, circles=circles), path)
 
 
-def _scene(situation: Situation, case: Case, verdicts: Sequence[Verdict]) -> Scene:
+def _scene(
+    situation: Situation,
+    case: Case,
+    verdicts: Sequence[Verdict],
+    circles: Sequence[Reach] | None = None,
+) -> Scene:
     applied = situation.applied
     edited = [link for change in applied.changes for link in change.added] if applied else []
     return Scene(
         plan=case.plan,
         network=case.network,
         verdicts=verdicts,
-        circles=_core_circles(case),
+        circles=_core_circles(case) if circles is None else circles,
         scenario_zh=situation.title_zh,
         scenario_en=situation.title_en,
         profile_zh=case.profile.title_zh,
@@ -399,15 +424,18 @@ def _scene(situation: Situation, case: Case, verdicts: Sequence[Verdict]) -> Sce
     )
 
 
-def _core_circles(case: Case) -> tuple[Reach, ...]:
-    from spatialplan.circles import circles
+def _core_circles(case: Case) -> list[Reach]:
+    from spatialplan.starts import core_starts
 
-    core = next((element for element in case.plan.elements if element.kind == "core"), None)
-    if core is None or not core.members:
-        return ()
-    origins = [case.gazetteer[place_id] for place_id in core.members]
-    frame = circles(case.graph, origins, (30, 60))
-    return (Reach(f"自{core.name_zh}30、60分钟", f"30 and 60 min from {core.name_en}", frame),)
+    starts = core_starts(case.plan, case.gazetteer)
+    return [reach_of(start, start.circles(case.graph)) for start in starts]
+
+
+def reach_of(start: Start, frame: gpd.GeoDataFrame) -> Reach:
+    """Return circles with their titles, as a map shows them."""
+    minutes = [f"{limit:g}" for limit in start.minutes]
+    zh = f"自{start.zh}{'、'.join(minutes)}分钟"
+    return Reach(zh, f"{' and '.join(minutes)} min from {start.en}", frame)
 
 
 def _header() -> Any:

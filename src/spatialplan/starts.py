@@ -1,0 +1,66 @@
+"""Where the travel-time circles of a plan start: its cores, one by one and together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spatialplan.circles import circles
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from spatialplan.places import Gazetteer, Place
+    from spatialplan.plan import Element, Plan
+    from spatialplan.travel import Graph
+
+__all__ = ["Start", "core_starts", "cores"]
+
+MINUTES = (30.0, 60.0)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one set of circles is drawn from: names, points, limits in minutes, and the mode.
+
+    `mode` is ``road``, or ``all``: by train too, with the drives to and from the stations.
+    """
+
+    zh: str
+    en: str
+    places: tuple[Place, ...]
+    minutes: tuple[float, ...] = MINUTES
+    mode: str = "road"
+
+    @property
+    def key(self) -> tuple:
+        """What makes two sets of circles on one network the same."""
+        return frozenset(place.key for place in self.places), self.minutes, self.mode
+
+    def circles(self, graph: Graph) -> gpd.GeoDataFrame:
+        """Return the areas reached; columns ``minutes, geometry`` (EPSG:4326)."""
+        return circles(graph, self.places, self.minutes, mode=self.mode)
+
+
+def cores(plan: Plan) -> list[Element]:
+    """Return the cores of the plan's main formula: the first one that has a core."""
+    found = [element for element in plan.elements if element.kind == "core" and element.members]
+    return [element for element in found if element.structure == found[0].structure]
+
+
+def core_starts(plan: Plan, gazetteer: Gazetteer) -> list[Start]:
+    """Return where circles start: the core; of several all together, each, and with trains."""
+    found = cores(plan)
+    own = [
+        Start(core.name_zh, core.name_en, tuple(gazetteer[i] for i in core.members))
+        for core in found
+    ]
+    if len(own) < 2:
+        return own
+    members = dict.fromkeys(place for start in own for place in start.places)
+    together = tuple(members)
+    return [
+        Start("各核合计", "all cores together", together),
+        *own,
+        Start("各核合计,含乘火车", "all cores, by train too", together, mode="all"),
+    ]
