@@ -174,6 +174,65 @@ def test_documents_differ_in_the_core_and_in_urbanisation():
     assert dossier.differences([plan.builtin(PLAN)]) == []
 
 
+@pytest.fixture(scope="module")
+def every() -> dossier.Dossier:
+    """All plans, each on the latest open network of its area."""
+    opened = ["linxia-open-2024", "xining-haidong-open-2024", "pingliang-open-2024"]
+    *_, whole = dossier.gather([], opened, None, "operating")
+    return whole
+
+
+def test_index_of_several_areas_tells_each_area_first(every):
+    text = pages.index_page(every, [])
+    assert [area.id for area in every.areas] == ["linxia", "pingliang", "xining-haidong"]
+    first = text[text.index('id="today"') : text.index('id="reading"')]
+    for area in every.areas:
+        assert area.zh in first
+        counted = sum(len(every.outlooks(plan)) for plan in area.plans)
+        block = first[first.index(f"#area-{area.id}") :].split('class="region"')[0]
+        numbers = [int(part.split("</b>")[0]) for part in block.split("<header><b>")[1:]]
+        assert len(numbers) == 4
+        # What two documents share comes once.
+        assert 0 < sum(numbers) <= counted
+        assert f'id="area-{area.id}"' in text
+    assert pages.DOCUMENTS in first
+
+
+def test_documents_stand_side_by_side(every):
+    text = pages.documents_page(every)
+    for item in every.plans:
+        assert text.count(pages._wide(item.title_zh)) >= 3
+        for element in item.elements:
+            assert pages._wide(element.name_zh) in text
+        verdicts = every.today(item).verdicts
+        assert all(f"#{v.target.id}" in text for v in verdicts.values())
+    assert "东塬乡" in text[text.index('id="differences"') :]
+    # A Traditional quote stands as it is, the Simplified one beside it.
+    assert "一心六極多點" in text
+    assert "“一心六极多点”城镇格局" in text
+
+
+def test_lists_that_documents_divide_differently_are_compared():
+    found = dossier.differences([plan.builtin(PLAN), plan.builtin("linxia-lanzhou-2022")])
+    (towns,) = [item for item in found if "特色小镇" in item.zh]
+    texts = [value for _, value, _ in towns.values]
+    assert texts[0].startswith("8 个")
+    assert texts[1].startswith("10 个")
+    assert "只见于此:景古镇、折桥镇、莲花镇" in texts[0]
+
+
+def test_documents_of_different_areas_are_not_compared():
+    assert dossier.differences([plan.builtin(PLAN), plan.builtin("pingliang-2021")]) == []
+
+
+def test_circles_are_computed_once_for_plans_of_one_network(gathered, monkeypatch):
+    book = report._Circles()
+    first, second = [c for c in gathered.chapters if c.scenario.id == SCENARIO]
+    (start,) = report._seat_starts(first)
+    frame = book.of(first, start)
+    assert book.of(second, report._seat_starts(second)[0]) is frame
+
+
 def test_text_of_the_data_is_escaped(gathered):
     text = pages.index_page(
         gathered, [pages.Download("tables/a.csv", "<script>alert(1)</script>", "&", 1)]
@@ -318,7 +377,7 @@ def test_scenarios_that_the_edits_do_not_fit_are_told(tmp_path, monkeypatch):
 def test_drawing_works_where_no_process_can_be_started(tmp_path, monkeypatch):
     """A script without a main guard cannot spawn workers: the drawing is done here."""
     drawn = []
-    monkeypatch.setattr(maps, "write", lambda _, path: drawn.append(path.name))
+    monkeypatch.setattr(maps, "write", lambda _, path, **__: drawn.append(path.name))
 
     class _Broken:
         def submit(self, *_: object) -> None:

@@ -25,14 +25,17 @@ from spatialplan.standards import CLASSES, SpeedProfile
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict
 
 __all__ = [
+    "Area",
     "Chapter",
     "Difference",
     "Dossier",
     "Outlook",
     "Table",
     "amount",
+    "bare_title",
     "differences",
     "gather",
+    "prefectures",
     "report_tables",
 ]
 
@@ -78,6 +81,16 @@ class Chapter:
     def seat_times(self) -> pd.DataFrame:
         """Minutes and km by road between the seats of the plan's counties."""
         return travel.travel_times(self.found.cases[0].graph, self.seats, self.seats)
+
+
+@dataclass(frozen=True)
+class Area:
+    """Plans of one region, which the same scenarios test."""
+
+    id: str
+    zh: str
+    en: str
+    plans: tuple[Plan, ...]
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,27 @@ class Dossier:
         """The scenarios, each once."""
         return list({c.scenario.id: c.scenario for c in self.chapters}.values())
 
+    @cached_property
+    def areas(self) -> list[Area]:
+        """The plans by region, in the order of the scenarios; named by prefectures."""
+        order = dict.fromkeys(item.area for item in scenario.scenarios())
+        found: dict[str, list[Plan]] = {name: [] for name in order}
+        for plan in self.plans:
+            found[self.today(plan).scenario.area].append(plan)
+        return [
+            Area(name, prefectures(own), "–".join(name.split("-")).title(), tuple(own))
+            for name, own in found.items()
+            if own
+        ]
+
+
+def prefectures(documents: Sequence[Plan]) -> str:
+    """Return the names of the prefectures that plans speak of, Chinese."""
+    from spatialplan import boundaries
+
+    codes = sorted({code for plan in documents for code in plan.area})
+    return "、".join(dict.fromkeys(boundaries.counties(codes)["city_zh"]))
+
 
 def _first_met(key: str, chapters: Sequence[Chapter], schedule: str) -> Scenario | None:
     scenarios = (c.scenario for c in chapters if c.verdicts[key].verdict == "met")
@@ -169,7 +203,7 @@ def gather(
     Parameters
     ----------
     plan_ids, scenario_ids
-        Which ones; by default all that belong together.
+        Which ones; by default all that belong together. A plan may be named by its file.
     edits
         A planner's edit file; None for none.
     profile
@@ -186,38 +220,44 @@ def gather(
     chapters = []
     for item in wanted:
         before = assessment.situation(item.id, profile=profile)
-        for plan in chosen:
-            if plan.id in item.plans:
-                chapters.append(_chapter(plan, before, edited.get(item.id)))
+        for name, plan in chosen.items():
+            if _shared(plan, [item]):
+                chapters.append(_chapter(name, before, edited.get(item.id)))
                 yield chapters[-1]
-    order = {plan.id: number for number, plan in enumerate(chosen)}
+    order = {plan.id: number for number, plan in enumerate(chosen.values())}
     chapters.sort(key=lambda chapter: order[chapter.plan.id])
     speeds = standards.read_profile(profile)
     name = Path(edits).name if edits else ""
-    yield Dossier(tuple(chosen), tuple(chapters), speeds, name, refused)
+    yield Dossier(tuple(chosen.values()), tuple(chapters), speeds, name, refused)
 
 
 def _choose(
     plan_ids: Sequence[str], scenario_ids: Sequence[str]
-) -> tuple[list[Plan], list[Scenario]]:
+) -> tuple[dict[str, Plan], list[Scenario]]:
+    """Return the plans by the name they were asked by (an id or a file), and the scenarios."""
     named = [scenario.builtin(item) for item in dict.fromkeys(scenario_ids)]
     if plan_ids:
-        ids = list(dict.fromkeys(plan_ids))
+        asked = {str(item): plans.find(item) for item in plan_ids}
     else:
         kept = {plan_id for item in named for plan_id in item.plans}
         ids = [item for item in plans.plan_ids() if not named or item in kept]
-    wanted = named or [item for item in scenario.scenarios() if set(item.plans) & set(ids)]
-    covered = {plan_id for item in wanted for plan_id in item.plans}
-    for plan_id in set(plan_ids) - covered:
+        asked = {item: plans.builtin(item) for item in ids}
+    belonging = {item.id for plan in asked.values() for item in scenario.of_plan(plan)}
+    wanted = named or [item for item in scenario.scenarios() if item.id in belonging]
+    chosen = {name: plan for name, plan in asked.items() if _shared(plan, wanted)}
+    for name in asked.keys() - chosen.keys() if plan_ids else ():
         raise InputError.of(
             "--plan",
-            f"所选情景不属于规划“{plans.builtin(plan_id).id}”;用 spatialplan scenarios 查看情景",
+            f"所选情景不属于规划“{asked[name].id}”;用 spatialplan scenarios 查看情景",
             "none of the scenarios belongs to this plan; `spatialplan scenarios` lists all",
         )
-    chosen = [plans.builtin(plan_id) for plan_id in ids if plan_id in covered]
     order = [item.id for item in scenario.scenarios()]
-    kept_scenarios = [item for item in wanted if set(item.plans) & set(ids)]
-    return chosen, sorted(kept_scenarios, key=lambda item: order.index(item.id))
+    fitting = [item for item in wanted if item.id in belonging]
+    return chosen, sorted(fitting, key=lambda item: order.index(item.id))
+
+
+def _shared(plan: Plan, wanted: Sequence[Scenario]) -> set[str]:
+    return {item.id for item in scenario.of_plan(plan)} & {item.id for item in wanted}
 
 
 def _edited(
@@ -242,11 +282,11 @@ def _edited(
     return found, tuple(refused)
 
 
-def _chapter(plan: Plan, before: Situation, after: Situation | None) -> Chapter:
-    found = assessment.assess([plan.id], before)
+def _chapter(name: str, before: Situation, after: Situation | None) -> Chapter:
+    found = assessment.assess([name], before)
     if after is None:
         return Chapter(found)
-    edited = assessment.assess([plan.id], after)
+    edited = assessment.assess([name], after)
     both = Assessment(after, edited.cases, edited.verdicts, before, found.verdicts)
     return Chapter(found, both)
 
@@ -255,34 +295,67 @@ def _chapter(plan: Plan, before: Situation, after: Situation | None) -> Chapter:
 
 
 def differences(documents: Sequence[Plan]) -> list[Difference]:
-    """Return what two documents say differently: members, statistics and promised years.
+    """Return what two documents of one area say differently: members, statistics, years.
 
     Only what the documents themselves enumerate counts, nothing inferred.
     """
     found = []
     for a, b in combinations(documents, 2):
-        found += [*_member_differences(a, b), *_number_differences(a, b), *_year_differences(a, b)]
+        if set(a.area) & set(b.area):
+            found += [
+                *_member_differences(a, b),
+                *_list_differences(a, b),
+                *_number_differences(a, b),
+                *_year_differences(a, b),
+            ]
     return found
 
 
 def _member_differences(a: Plan, b: Plan) -> Iterator[Difference]:
-    from spatialplan.places import builtin
-
-    gazetteer = builtin()
     theirs = {element.id: element for element in b.elements if not element.inferred}
     for element in a.elements:
         other = theirs.get(element.id)
         if element.inferred or other is None or set(element.members) == set(other.members):
             continue
-        texts = [
-            f"{len(e.members)} 个:" + "、".join(gazetteer[i].name_zh for i in e.members)
-            for e in (element, other)
-        ]
+        texts = _lists(element.members, other.members)
         yield Difference(
-            f"“{_bare(element.name_zh)}”的成员",
+            f"“{bare_title(element.name_zh)}”的成员",
             f"Members of: {element.name_en}",
             ((a, texts[0], element.cite), (b, texts[1], other.cite)),
         )
+
+
+def _list_differences(a: Plan, b: Plan) -> Iterator[Difference]:
+    """Yield lists of one name that the documents divide into other parts, as of special towns."""
+    for structure in a.structures:
+        parts = [[e for e in plan.elements if e.structure == structure] for plan in (a, b)]
+        every = [*parts[0], *parts[1]]
+        common = {e.id for e in parts[0]} & {e.id for e in parts[1]}
+        if not structure or common or not parts[1] or any(e.inferred for e in every):
+            continue
+        members = [tuple(dict.fromkeys(i for e in part for i in e.members)) for part in parts]
+        if set(members[0]) != set(members[1]):
+            texts = _lists(*members)
+            yield Difference(
+                f"“{structure}”的名单",
+                f"List of: {parts[0][0].name_en}",
+                ((a, texts[0], parts[0][0].cite), (b, texts[1], parts[1][0].cite)),
+            )
+
+
+def _lists(first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
+    """Return both lists of places in words, each with what only it has."""
+    from spatialplan.places import builtin
+
+    gazetteer = builtin()
+
+    def words(own: Sequence[str], other: Sequence[str]) -> str:
+        names = [gazetteer[i].name_zh for i in own]
+        only = [gazetteer[i].name_zh for i in own if i not in other]
+        more = f"(只见于此:{'、'.join(only)})" if only and len(only) < len(own) else ""
+        return f"{len(names)} 个:{'、'.join(names)}{more}"
+
+    return words(first, second), words(second, first)
 
 
 def _number_differences(a: Plan, b: Plan) -> Iterator[Difference]:
@@ -322,7 +395,7 @@ def _year_differences(a: Plan, b: Plan) -> Iterator[Difference]:
             )
 
 
-def _bare(title: str) -> str:
+def bare_title(title: str) -> str:
     """Return a title without the bracket at its end."""
     return re.sub(r"[((][^()()]*[))]$", "", title)
 

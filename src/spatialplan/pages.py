@@ -17,22 +17,38 @@ import spatialplan
 from spatialplan import boundaries, offline, scenario
 from spatialplan.assessment import Assessment
 from spatialplan.dossier import (
+    Area,
     Chapter,
     Dossier,
     Outlook,
     amount,
+    bare_title,
     differences,
+    prefectures,
     projects_of,
     promised_year,
     years_late,
 )
 from spatialplan.palette import STATUS_NAMES, VERDICT
-from spatialplan.plan import Plan, Project
+from spatialplan.plan import Element, Plan, Project
+from spatialplan.script import beside
 from spatialplan.standards import CLASSES
 from spatialplan.tables import SCHEDULE_NAMES
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
 
-__all__ = ["Download", "Picture", "chapter_page", "index_page", "map_name", "page_name", "style"]
+__all__ = [
+    "DOCUMENTS",
+    "Download",
+    "Picture",
+    "chapter_page",
+    "documents_page",
+    "index_page",
+    "map_name",
+    "page_name",
+    "style",
+]
+
+DOCUMENTS = "pages/documents.html"
 
 MEANINGS = {
     "met": (
@@ -54,7 +70,7 @@ MEANINGS = {
 }
 EVIDENCE_MARKS = {"published": ("●", "公布"), "mixed": ("◐", "混合"), "estimated": ("○", "估计")}
 _SHADE = 0.13  # how much of a verdict's colour is in the ground of a cell
-_CARD_LIMIT = 9
+_CARD_LIMIT, _SHORT_CARD_LIMIT = 9, 2
 _RINGS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫"  # stand for the documents in tables
 
 
@@ -111,6 +127,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     found.filters["number"] = _number
+    found.filters["beside"] = beside
     return found
 
 
@@ -175,18 +192,12 @@ def _shared(dossier: Dossier, root: str) -> dict[str, Any]:
 
 def index_page(dossier: Dossier, downloads: Sequence[Download]) -> str:
     """Return the first page: what holds today, each scenario, projects, assumptions, files."""
-    undecided = [row for plan in dossier.plans for row in _undecided(dossier, plan)]
-    today = {c.scenario.id: c.scenario for c in map(dossier.today, dossier.plans)}.values()
     return _render(
         "report-index.html",
         **_shared(dossier, ""),
-        today_zh="、".join(item.title_zh for item in today),
-        today_en="; ".join(item.title_en for item in today),
-        cards=_cards(dossier),
-        matrices=[_matrix(dossier, plan) for plan in dossier.plans],
-        undecided=undecided,
+        areas=[_area(dossier, area) for area in dossier.areas],
+        documents=DOCUMENTS if len(dossier.plans) > 1 else "",
         differences=differences(dossier.plans),
-        projects=_project_rows(dossier, projects_of(dossier.plans)),
         scenarios=[_scenario_row(item) for item in dossier.scenarios],
         speeds=_speed_rows(dossier),
         edited=[_edited_group(chapter) for chapter in dossier.chapters if chapter.after],
@@ -202,10 +213,34 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 1):.0f} kB"
 
 
-def _cards(dossier: Dossier) -> list[dict]:
-    """Return the targets under their verdicts of today; what two documents share comes once."""
+def _area(dossier: Dossier, area: Area) -> dict:
+    """Return what the first page says of a region: findings today, then each scenario."""
+    several = len(dossier.areas) > 1
+    today = {c.scenario.id: c.scenario for c in map(dossier.today, area.plans)}.values()
+    keys = {project.key for project, _ in projects_of(area.plans)}
+    return {
+        "id": area.id,
+        "zh": area.zh,
+        "en": area.en,
+        "plans": area.plans,
+        "today_zh": "、".join(item.title_zh for item in today),
+        "today_en": "; ".join(item.title_en for item in today),
+        "cards": _cards(dossier, area.plans, _SHORT_CARD_LIMIT if several else _CARD_LIMIT),
+        "matrices": [_matrix(dossier, plan) for plan in area.plans],
+        "undecided": [row for plan in area.plans for row in _undecided(dossier, plan)],
+        "projects": _project_rows(
+            dossier, [item for item in projects_of(dossier.plans) if item[0].key in keys]
+        ),
+    }
+
+
+def _cards(dossier: Dossier, documents: Sequence[Plan], limit: int) -> list[dict]:
+    """Return the targets under their verdicts of today; what two documents share comes once.
+
+    Under a short limit, of several readings of one sentence only the first is named.
+    """
     merged: dict[tuple, dict] = {}
-    for plan in dossier.plans:
+    for plan in documents:
         for outlook in dossier.outlooks(plan):
             verdict = outlook.verdict
             key = verdict.target.title_zh, verdict.verdict, verdict.value
@@ -213,14 +248,17 @@ def _cards(dossier: Dossier) -> list[dict]:
     cards = []
     for name in VERDICT_NAMES:
         entries = [entry for entry in merged.values() if entry["verdict"] == name]
-        shown = [entry for entry in entries if entry["shown"]][:_CARD_LIMIT]
-        rest = len(entries) - len(shown)
+        told = [entry for entry in entries if entry["shown"]]
+        if limit < _CARD_LIMIT:
+            told = list({bare_title(entry["title"]): entry for entry in reversed(told)}.values())
+            told.reverse()
+        rest = len(entries) - len(told[:limit])
         cards.append(
             {
                 "verdict": name,
                 "number": len(entries),
                 "meaning_zh": MEANINGS[name][0],
-                "entries": shown,
+                "entries": told[:limit],
                 "rest": rest,
                 "rest_why": "见下方各情景结论" if name != "unknown" else "见下方:缺数据或没有标准",
             }
@@ -252,7 +290,8 @@ def _short_why(outlook: Outlook) -> tuple[str, str]:
     if verdict.verdict == "met":
         return value, f" · 要求 {required}"
     if verdict.verdict == "unknown":
-        return f"参考 {value}", f" · 要求 {required},资料不全"
+        wanted = f"要求 {required}," if required else ""
+        return f"参考 {value}", f" · {wanted}资料不全"
     return value, f" · 要求 {required};{_later(outlook)}"
 
 
@@ -411,6 +450,96 @@ def _project_rows(dossier: Dossier, found: Iterable[tuple[Project, list[Plan]]])
             }
         )
     return rows
+
+
+# --- documents side by side -------------------------------------------------------------------
+
+KIND_NAMES = {
+    "core": "核心",
+    "belt": "带",
+    "axis": "轴",
+    "node": "节点",
+    "pole": "极",
+    "ring": "环",
+    "wing": "翼",
+    "cluster": "组团、片区",
+    "corridor": "廊道",
+}
+
+
+def documents_page(dossier: Dossier) -> str:
+    """Return the page that sets the documents side by side.
+
+    Their structures, their targets by today's verdict, and what they say differently.
+    """
+    return _render(
+        "report-documents.html",
+        **_shared(dossier, "../"),
+        columns=[_document(dossier, plan) for plan in dossier.plans],
+        structures=[_structures(plan) for plan in dossier.plans],
+        differences=differences(dossier.plans),
+    )
+
+
+def _document(dossier: Dossier, plan: Plan) -> dict:
+    today = dossier.today(plan)
+    kinds = Counter(element.kind for element in plan.elements)
+    statuses = Counter(project.status for project in plan.projects)
+    return {
+        "plan": plan,
+        "area": prefectures([plan]),
+        "href": f"../{page_name(today)}",
+        "scenario": today.scenario,
+        "formula": next(iter(plan.structures), ""),
+        "kinds": "、".join(f"{KIND_NAMES[kind]} {number}" for kind, number in kinds.items()),
+        "elements": len(plan.elements),
+        "inferred": sum(element.inferred for element in plan.elements),
+        "drawn": sum(element.spine_inferred and not element.inferred for element in plan.elements),
+        "works": "、".join(f"{STATUS_NAMES[name][0]} {n}" for name, n in statuses.items()),
+        "verdicts": {
+            name: [
+                _told(today, verdict)
+                for verdict in today.verdicts.values()
+                if verdict.verdict == name
+            ]
+            for name in VERDICT_NAMES
+        },
+    }
+
+
+def _told(chapter: Chapter, verdict: Verdict) -> dict:
+    required = amount(verdict.target.threshold, verdict.target.unit)
+    return {
+        "id": verdict.target.id,
+        "title": verdict.target.title_zh,
+        "href": f"../{page_name(chapter)}#{verdict.target.id}",
+        "value": " / ".join(text for text in (_value(verdict), required) if text),
+    }
+
+
+def _structures(plan: Plan) -> dict:
+    gazetteer = plan.gazetteer
+
+    def row(element: Element) -> dict:
+        return {
+            "name_zh": element.name_zh,
+            "name_en": element.name_en,
+            "kind": KIND_NAMES[element.kind],
+            "members": "、".join(gazetteer[i].name_zh for i in element.members),
+            "count": len(element.members),
+            "inferred": element.inferred,
+            "spine_inferred": element.spine_inferred and not element.inferred,
+            "quote": element.cite.quote,
+            "section": element.cite.section,
+        }
+
+    return {
+        "plan": plan,
+        "formulas": [
+            (name, [row(e) for e in plan.elements if e.structure == name])
+            for name in plan.structures
+        ],
+    }
 
 
 # --- one plan on one scenario -----------------------------------------------------------------

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     from spatialplan.assessment import Assessment
     from spatialplan.figures import Material
+    from spatialplan.maps import Reach
     from spatialplan.pages import Download, Picture
-    from spatialplan.places import Place
     from spatialplan.plan import Plan
+    from spatialplan.starts import Start
     from spatialplan.targets import Pair, Verdict
 
 __all__ = ["build"]
@@ -38,7 +39,7 @@ MARKER = "report.json"
 PARTS = ("index.html", "report.css", "pages", "maps", "figures", "tables", "layers")
 WORKBOOK, GEOPACKAGE = "tables/report.xlsx", "layers/report.gpkg"
 PNG_DPI = 150
-CORE_MINUTES, SEAT_MINUTES = (30, 60), (30, 60, 120)
+SEAT_MINUTES = (30.0, 60.0, 120.0)
 
 
 def build(
@@ -54,7 +55,7 @@ def build(
     Parameters
     ----------
     plan_ids, scenario_ids
-        Which ones; by default all that belong together.
+        Which ones; by default all that belong together. A plan may be named by its file.
     edits
         A planner's edit file; the scenarios are then shown before and after it.
     profile
@@ -161,11 +162,12 @@ class _MapJob:
 
     found: Assessment
     path: Path
+    circles: Sequence[Reach] | None = None
 
     def run(self) -> None:
         from spatialplan import maps
 
-        maps.write(self.found, self.path)
+        maps.write(self.found, self.path, circles=self.circles)
 
 
 @dataclass(frozen=True)
@@ -201,10 +203,25 @@ def _write(folder: Path, found: Iterator[Dossier | Chapter], workers: int, bar: 
         assert isinstance(item, Dossier)
         sheets = report_tables(item)
         _write_tables(folder, item, sheets)
-        _write_layers(folder / GEOPACKAGE, item)
+        _write_layers(folder / GEOPACKAGE, item, easel.circles)
         _write_chapters(folder, item, easel.pictures)
         easel.finish()
     _write_index(folder, item, sheets)
+
+
+class _Circles:
+    """Travel-time circles: computed once, however many maps, figures and layers show them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple, gpd.GeoDataFrame] = {}
+
+    def of(self, chapter: Chapter, start: Start) -> gpd.GeoDataFrame:
+        """Return the circles of a start on the network of a chapter."""
+        # Plans of one scenario share its network.
+        key = chapter.scenario.id, *start.key
+        if key not in self._known:
+            self._known[key] = start.circles(chapter.found.cases[0].graph)
+        return self._known[key]
 
 
 class _Easel:
@@ -217,6 +234,8 @@ class _Easel:
     def __init__(self, folder: Path, workers: int, bar: tqdm) -> None:
         self.folder, self.bar = folder, bar
         self.pictures: dict[str, list[Picture]] = {}
+        self.circles = _Circles()
+        self._shared: dict[tuple, Picture] = {}
         self._materials: dict[str, Material] = {}
         self._jobs: list[tuple[_Job, Future | None]] = []
         # Spawned everywhere, as Windows must: a fork of a process with threads may hang.
@@ -234,9 +253,11 @@ class _Easel:
 
     def draw_chapter(self, chapter: Chapter) -> None:
         """Draw the maps and figures of a chapter, and with the first one those of its plan."""
-        from spatialplan import pages
+        from spatialplan import maps, pages
 
         own = self._plan_pictures(chapter.plan)
+        starts = _core_starts(chapter)
+        reaches = [maps.reach_of(start, self.circles.of(chapter, start)) for start in starts]
         data = replace(
             self._materials[chapter.plan.id],
             graph=chapter.found.cases[0].graph,
@@ -244,14 +265,35 @@ class _Easel:
             scenario_zh=chapter.scenario.title_zh,
             scenario_en=chapter.scenario.title_en,
             date=chapter.found.situation.network.date,
+            reached=tuple(
+                (start, self.circles.of(chapter, start))
+                for start in (*starts, *_seat_starts(chapter))
+            ),
         )
-        drawn = {picture.key for picture in own}
-        more = self._figures(data, f"figures/{chapter.slug}", drawn)
-        self.pictures[chapter.slug] = [*more, *own]
-        self._start(_MapJob(chapter.found, self.folder / pages.map_name(chapter)))
+        self.pictures[chapter.slug] = [*self._chapter_pictures(chapter, data, own), *own]
+        self._start(_MapJob(chapter.found, self.folder / pages.map_name(chapter), reaches))
         if chapter.after:
             path = self.folder / pages.map_name(chapter, after=True)
             self._start(_MapJob(chapter.after, path))
+
+    def _chapter_pictures(
+        self, chapter: Chapter, data: Material, own: Sequence[Picture]
+    ) -> list[Picture]:
+        """Return the figures of a chapter; what plans of the same counties share is drawn once."""
+        from spatialplan import figures
+
+        drawn = {picture.key for picture in own}
+        place = chapter.scenario.id, chapter.plan.area
+        shared = [
+            self._shared[place, key] for key in figures.BY_AREA if (place, key) in self._shared
+        ]
+        drawn |= {picture.key for picture in shared}
+        found = self._figures(data, f"figures/{chapter.slug}", drawn)
+        for picture in found:
+            if picture.key in figures.BY_AREA:
+                self._shared[place, picture.key] = picture
+        order = list(figures.FIGURES)
+        return sorted([*found, *shared], key=lambda picture: order.index(picture.key))
 
     def _plan_pictures(self, plan: Plan) -> list[Picture]:
         """Return the figures that no scenario changes."""
@@ -334,6 +376,8 @@ def _write_index(folder: Path, dossier: Dossier, sheets: Sequence[Table]) -> Non
     from spatialplan import pages
 
     _write_text(folder / "report.css", pages.style())
+    if len(dossier.plans) > 1:
+        _write_text(folder / pages.DOCUMENTS, pages.documents_page(dossier))
     _write_text(folder / "index.html", pages.index_page(dossier, _downloads(folder, sheets)))
 
 
@@ -351,14 +395,14 @@ def _downloads(folder: Path, sheets: Sequence[Table]) -> list[Download]:
 # --- layers -----------------------------------------------------------------------------------
 
 
-def _write_layers(path: Path, dossier: Dossier) -> None:
+def _write_layers(path: Path, dossier: Dossier, circles: _Circles) -> None:
     from spatialplan.files import write_layers
 
     layers = {
         "places": _flat(dossier.chapters[0].found.cases[0].gazetteer.table),
         "counties": _counties(dossier),
         **_elements(dossier),
-        "circles": _circles(dossier),
+        "circles": _circle_layer(dossier, circles),
         "target_lines": _target_lines(dossier),
     }
     for name, network in _networks(dossier).items():
@@ -393,34 +437,32 @@ def _elements(dossier: Dossier) -> dict[str, gpd.GeoDataFrame]:
     }
 
 
-def _circles(dossier: Dossier) -> gpd.GeoDataFrame:
-    """Return the circles of each scenario: from the plan's first core, and from its main seat."""
+def _circle_layer(dossier: Dossier, circles: _Circles) -> gpd.GeoDataFrame:
+    """Return the circles of each scenario: from the plan's cores, and from its main seat."""
     import geopandas as gpd
     import pandas as pd
 
-    from spatialplan.circles import circles
-
     found: dict[tuple, gpd.GeoDataFrame] = {}
     for chapter in dossier.chapters:
-        graph = chapter.found.cases[0].graph
-        for name, origins, minutes in _starts(chapter):
+        for start in (*_core_starts(chapter), *_seat_starts(chapter)):
+            names = {"origin": start.zh, "mode": start.mode, "scenario": chapter.scenario.id}
+            frame = circles.of(chapter, start).assign(**names)
             # Two plans may have a circle in common.
-            key = chapter.scenario.id, tuple(place.key for place in origins), minutes
-            if key not in found:
-                names = {"origin": name, "scenario": chapter.scenario.id}
-                found[key] = circles(graph, origins, minutes).assign(**names)
+            found.setdefault((chapter.scenario.id, *start.key), frame)
     return gpd.GeoDataFrame(pd.concat(found.values(), ignore_index=True), crs=4326)
 
 
-def _starts(chapter: Chapter) -> Iterator[tuple[str, list[Place], tuple[int, ...]]]:
-    """Yield where circles start: a name, places, and minutes."""
-    gazetteer = chapter.found.cases[0].gazetteer
-    core = next((e for e in chapter.plan.elements if e.kind == "core" and e.members), None)
-    if core:
-        yield core.name_zh, [gazetteer[place_id] for place_id in core.members], CORE_MINUTES
+def _core_starts(chapter: Chapter) -> list[Start]:
+    from spatialplan.starts import core_starts
+
+    return core_starts(chapter.plan, chapter.found.cases[0].gazetteer)
+
+
+def _seat_starts(chapter: Chapter) -> list[Start]:
+    from spatialplan.starts import Start
+
     seats = sorted(chapter.seats, key=lambda place: place.kind != "prefecture_seat")
-    if seats:
-        yield seats[0].name_zh, seats[:1], SEAT_MINUTES
+    return [Start(p.name_zh, p.name_en, (p,), SEAT_MINUTES) for p in seats[:1]]
 
 
 def _target_lines(dossier: Dossier) -> gpd.GeoDataFrame:
