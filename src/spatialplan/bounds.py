@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -72,9 +73,21 @@ class Ceilings:
         if modes != "all":
             known = self.rail if modes == "rail" else ~self.rail
         ends = [_unit(place.lon, place.lat) for place in (origin, destination)]
-        detour = sum(_arc_km(self.points, end) for end in ends).min(axis=0) - 2 * self.reach
+        away = [self._away(place) for place in (origin, destination)]
+        detour = (away[0] + away[1]).min(axis=0) - 2 * self.reach
         inside = (detour <= ELLIPSE * float(_arc_km(ends[0], ends[1]))) & known
         return float(self.kmh[inside].max()) if inside.any() else 0.0
+
+    @cached_property
+    def _known_away(self) -> dict[tuple[float, float], np.ndarray]:
+        return {}
+
+    def _away(self, place: Place) -> np.ndarray:
+        """Return how far the points of the links are from a place, km."""
+        position = place.lon, place.lat
+        if position not in self._known_away:
+            self._known_away[position] = _arc_km(self.points, _unit(*position))
+        return self._known_away[position]
 
     def top(self, modes: str) -> float:
         """Return the highest speed of all links of some modes, at least the legal maximum."""
