@@ -28,6 +28,9 @@ SHOWN = {
     "1-structure": (2, 2, ["(√)", "东塬镇、河滩镇", "km²"]),
     "2-circles-and-targets": (3, 2, ["分钟 min", "不可能", "理论下限", "规划承诺(2025年)"]),
     "3-edits": (0, 1, ["2 段", "变化", *(f"wrong.yaml 第{n}条" for n in (1, 2, 3, 4))]),
+    "4-xining-haidong": (2, 1, ["(√)", "各核合计,含乘火车", "60 分钟内", "两核1小时通勤"]),
+    "5-haidong-counties": (1, 1, ["群科镇", "H6-city-qunke", "缺少图层", "示例:", "未达到"]),
+    "6-pingliang": (3, 1, ["縣縣通高速", "县县通高速", "莊浪縣 → 庄浪县", "一心"]),
 }
 WRITTEN = {"3-edits": {"kangle-linxia.yaml", "kangle-linxia.html", "upgrade.yaml", "wrong.yaml"}}
 
