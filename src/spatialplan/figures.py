@@ -392,7 +392,8 @@ def core_circles(data: Material) -> Figure:
     from spatialplan.travel import travel_times
 
     starts = core_starts(data.plan, data.gazetteer)
-    by_road, by_train = starts[0], starts[-1]
+    by_road = starts[0]
+    by_train = next(start for start in starts if start.mode == "all")
     limits = list(by_road.minutes)
     origins = list(by_road.places)
     others = [place for place in data.seats if place not in origins]
@@ -440,14 +441,14 @@ def core_circles(data: Material) -> Figure:
         *BASE_ENTRIES,
     )
     profile = data.graph.profile
+    gained = train.to_crs(data.crs).area - road.to_crs(data.crs).area
+    waits = f"候车 {profile.wait_minutes:g}、出站 {profile.leave_minutes:g} 分钟"
+    added = f"{limits[-1]:g} 分钟内比公路多到 {max(gained.iloc[-1], 0.0) / 1e6:.0f} km²"
     return sheet.finish(
         sheet_notes(
             data,
             ("起点", "、".join(place.name_zh for place in origins)),
-            (
-                "铁路",
-                f"门到门,候车 {profile.wait_minutes:g}、出站 {profile.leave_minutes:g} 分钟。",
-            ),
+            ("铁路", f"门到门,{waits};{added}。"),
             ("速度", f"{profile.title_zh} {profile.title_en}"),
             ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
         )

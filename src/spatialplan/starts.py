@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spatialplan.circles import circles
@@ -49,18 +49,20 @@ def cores(plan: Plan) -> list[Element]:
 
 
 def core_starts(plan: Plan, gazetteer: Gazetteer) -> list[Start]:
-    """Return where circles start: the core; of several all together, each, and with trains."""
-    found = cores(plan)
+    """Return where circles start: the core; of several, all together and each.
+
+    With several cores come the same starts by train too, those of all together first.
+    """
     own = [
         Start(core.name_zh, core.name_en, tuple(gazetteer[i] for i in core.members))
-        for core in found
+        for core in cores(plan)
     ]
     if len(own) < 2:
         return own
-    members = dict.fromkeys(place for start in own for place in start.places)
-    together = tuple(members)
-    return [
-        Start("各核合计", "all cores together", together),
-        *own,
-        Start("各核合计,含乘火车", "all cores, by train too", together, mode="all"),
+    together = tuple(dict.fromkeys(place for start in own for place in start.places))
+    by_road = [Start("各核合计", "all cores together", together), *own]
+    by_train = [
+        replace(start, zh=f"{start.zh},含乘火车", en=f"{start.en}, by train too", mode="all")
+        for start in by_road
     ]
+    return [*by_road, *by_train]
