@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -523,19 +524,17 @@ def postgres_programs() -> Path | None:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory) -> str:
+def database() -> str:
     """The address of a PostgreSQL server with PostGIS, started for these tests."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("no PostgreSQL; on Debian: apt install postgresql postgresql-15-postgis-3")
-    folder = tmp_path_factory.mktemp("postgres")
+    # A folder of its own: those of pytest are closed to the user that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     # PostgreSQL refuses to run as root; Debian's package comes with a user for it.
     root = os.name == "posix" and os.geteuid() == 0
     as_user = ["runuser", "-u", "postgres", "--"] if root else []
     if root:
-        for part in (folder, *folder.parents):
-            if part.stat().st_uid == 0 and part.name.startswith(("pytest", "postgres")):
-                part.chmod(0o755)
         shutil.chown(folder, "postgres")
     user = "postgres" if root else getpass.getuser()
     with socket.socket() as probe:
@@ -565,6 +564,7 @@ def database(tmp_path_factory) -> str:
         yield f"postgresql://{user}@127.0.0.1:{port}/postgres"
     finally:
         run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.postgis
