@@ -63,13 +63,17 @@ def time_to_interchange(target: Target, case: Case) -> Verdict:
     origins = case.places(target.parameters["origins"])
     if not len(found_gates):
         return Verdict(target, "not_met", "路网中没有互通。", "No interchange in the network.")
-    ends = [
-        Place(row["name_zh"], row.geometry.x, row.geometry.y, str(node), confidence="L")
-        for node, row in found_gates.iterrows()
-    ]
+    ends = [_gate(case, str(node), row) for node, row in found_gates.iterrows()]
     found = travel.nearest(case.graph, origins, ends, per="origin")
     pairs = [pair_of(target, case, route, []) for route in found]
     return _judge_trips(target, case, pairs)
+
+
+def _gate(case: Case, node: str, row: pd.Series) -> Place:
+    """Return an interchange as a place: the gazetteer's, or a bare one where an edit made it."""
+    if node in case.gazetteer:
+        return case.gazetteer[node]
+    return Place(row["name_zh"], row.geometry.x, row.geometry.y, node, confidence="L")
 
 
 def gates(network: Network, include_class1: bool) -> pd.DataFrame:
