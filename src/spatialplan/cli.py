@@ -75,11 +75,10 @@ def _command(commands: argparse._SubParsersAction, name: str, run: Callable, tex
     return parser
 
 
-def _network_options(parser: argparse.ArgumentParser, *, file: bool = True) -> None:
+def _network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenario", metavar="ID", help="情景 scenario(默认:最近的现状路网)")
     parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
-    if file:
-        parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
+    parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
     parser.add_argument(
         "--profile", default="operating", metavar="P", help="车速方案 operating|design|FILE"
     )
@@ -88,7 +87,7 @@ def _network_options(parser: argparse.ArgumentParser, *, file: bool = True) -> N
 def _add_report(commands: argparse._SubParsersAction) -> None:
     text = "生成报告:网页、地图、图件、表格。Build the report."
     parser = _command(commands, "report", _report, text)
-    parser.add_argument("--plan", action="append", default=[], metavar="ID")
+    parser.add_argument("--plan", action="append", default=[], metavar="ID|FILE")
     parser.add_argument("--scenario", action="append", default=[], metavar="ID")
     parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
     parser.add_argument("--profile", default="operating", metavar="P")
@@ -97,7 +96,7 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
 
 def _add_check(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "check", _check, "检验目标。Test the targets.")
-    parser.add_argument("--plan", action="append", default=[], metavar="ID")
+    parser.add_argument("--plan", action="append", default=[], metavar="ID|FILE")
     _network_options(parser)
     parser.add_argument("--against", metavar="ID", help="与哪个情景比较 compare with")
     parser.add_argument(
@@ -135,8 +134,8 @@ def _add_circle(commands: argparse._SubParsersAction) -> None:
 
 def _add_map(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "map", _map, "网页地图。A map that opens offline.")
-    parser.add_argument("--plan", required=True, metavar="ID")
-    _network_options(parser, file=False)
+    parser.add_argument("--plan", required=True, metavar="ID|FILE")
+    _network_options(parser)
     parser.add_argument("--against", metavar="ID", help="与哪个情景并排比较 compare with")
     parser.add_argument(
         "--basemap", choices=["none", "osm", "tianditu", "amap"], default="none", help="底图 tiles"
@@ -147,7 +146,7 @@ def _add_map(commands: argparse._SubParsersAction) -> None:
 def _add_lists(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "plans", _plans, "规划清单。The plans.")
     parser.add_argument("verb", nargs="?", choices=["show", "new"])
-    parser.add_argument("id", nargs="?")
+    parser.add_argument("id", nargs="?", metavar="ID|FILE")
     _command(commands, "scenarios", _scenarios, "情景清单。The scenarios.")
     parser = _command(commands, "places", _places, "查地点。Find places.")
     parser.add_argument("query", nargs="?", default="")

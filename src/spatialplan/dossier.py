@@ -216,7 +216,9 @@ def gather(
         fit none of the scenarios (or not one that was named).
     """
     chosen, wanted = _choose(plan_ids, scenario_ids)
-    edited, refused = _edited(wanted, edits, profile, strict=bool(scenario_ids))
+    edited, refused = _edited(
+        wanted, edits, profile, strict=bool(scenario_ids), plan_ids=list(chosen)
+    )
     chapters = []
     for item in wanted:
         before = assessment.situation(item.id, profile=profile)
@@ -261,7 +263,12 @@ def _shared(plan: Plan, wanted: Sequence[Scenario]) -> set[str]:
 
 
 def _edited(
-    wanted: Sequence[Scenario], path: str | Path | None, profile: str | Path, *, strict: bool
+    wanted: Sequence[Scenario],
+    path: str | Path | None,
+    profile: str | Path,
+    *,
+    strict: bool,
+    plan_ids: Sequence[str] = (),
 ) -> tuple[dict[str, Situation], tuple[tuple[Scenario, tuple[Fault, ...]], ...]]:
     """Return the scenarios with the edits applied, and those that the edits do not fit.
 
@@ -272,7 +279,9 @@ def _edited(
     further = editing.read(path) if path else []
     for item in wanted if further else ():
         try:
-            found[item.id] = assessment.situation(item.id, edits=further, profile=profile)
+            found[item.id] = assessment.situation(
+                item.id, plan_ids=plan_ids, edits=further, profile=profile
+            )
         except InputError as error:
             if strict:
                 raise
@@ -317,7 +326,7 @@ def _member_differences(a: Plan, b: Plan) -> Iterator[Difference]:
         other = theirs.get(element.id)
         if element.inferred or other is None or set(element.members) == set(other.members):
             continue
-        texts = _lists(element.members, other.members)
+        texts = _lists((a, element.members), (b, other.members))
         yield Difference(
             f"“{bare_title(element.name_zh)}”的成员",
             f"Members of: {element.name_en}",
@@ -335,7 +344,7 @@ def _list_differences(a: Plan, b: Plan) -> Iterator[Difference]:
             continue
         members = [tuple(dict.fromkeys(i for e in part for i in e.members)) for part in parts]
         if set(members[0]) != set(members[1]):
-            texts = _lists(*members)
+            texts = _lists((a, members[0]), (b, members[1]))
             yield Difference(
                 f"“{structure}”的名单",
                 f"List of: {parts[0][0].name_en}",
@@ -343,19 +352,19 @@ def _list_differences(a: Plan, b: Plan) -> Iterator[Difference]:
             )
 
 
-def _lists(first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
-    """Return both lists of places in words, each with what only it has."""
-    from spatialplan.places import builtin
+def _lists(
+    first: tuple[Plan, Sequence[str]], second: tuple[Plan, Sequence[str]]
+) -> tuple[str, str]:
+    """Return both documents' lists of places in words, each with what only it has."""
 
-    gazetteer = builtin()
-
-    def words(own: Sequence[str], other: Sequence[str]) -> str:
+    def words(plan: Plan, own: Sequence[str], other: Sequence[str]) -> str:
+        gazetteer = plan.gazetteer
         names = [gazetteer[i].name_zh for i in own]
         only = [gazetteer[i].name_zh for i in own if i not in other]
         more = f"(只见于此:{'、'.join(only)})" if only and len(only) < len(own) else ""
         return f"{len(names)} 个:{'、'.join(names)}{more}"
 
-    return words(first, second), words(second, first)
+    return words(*first, second[1]), words(*second, first[1])
 
 
 def _number_differences(a: Plan, b: Plan) -> Iterator[Difference]:

@@ -297,10 +297,10 @@ class _Easel:
 
     def _plan_pictures(self, plan: Plan) -> list[Picture]:
         """Return the figures that no scenario changes."""
-        from spatialplan import figures, places
+        from spatialplan import figures
 
         if plan.id not in self._materials:
-            data = figures.material(plan, places.builtin())
+            data = figures.material(plan, plan.gazetteer)
             self._materials[plan.id] = data
             self.pictures[plan.id] = self._figures(data, f"figures/{plan.id}")
         return self.pictures[plan.id]
@@ -428,7 +428,10 @@ def _elements(dossier: Dossier) -> dict[str, gpd.GeoDataFrame]:
 
     from spatialplan.layout import layout
 
-    frames = [_flat(layout(plan).drop(columns=["spine", "rays"])) for plan in dossier.plans]
+    frames = [
+        _flat(layout(plan, plan.gazetteer).drop(columns=["spine", "rays"]))
+        for plan in dossier.plans
+    ]
     every = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
     kinds = {"areas": "Polygon", "lines": "LineString", "points": "Point"}
     return {

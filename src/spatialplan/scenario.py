@@ -131,16 +131,20 @@ def default(plan_ids: Iterable[str]) -> Scenario:
 
 
 def of_plan(plan: Plan) -> list[Scenario]:
-    """Return the scenarios of a plan; of a planner's own, those of the plans of its counties."""
+    """Return the scenarios of a plan; of a planner's own, those of the plans of its counties.
+
+    Where there are none either, the latest open networks: they hold the roads of all areas.
+    """
     own = [scenario for scenario in scenarios() if plan.id in scenario.plans]
-    if own:
-        return own
     areas = {item.id: set(item.area) for item in _plans()}
-    return [
+    near = [
         scenario
         for scenario in scenarios()
         if any(areas[plan_id] & set(plan.area) for plan_id in scenario.plans)
     ]
+    opened = [scenario for scenario in scenarios() if scenario.role == "open"]
+    latest = max(opened, key=lambda scenario: end_of(scenario.network_date), default=None)
+    return own or near or ([latest] if latest else [])
 
 
 def projects_of(scenario: Scenario) -> list[Project]:

@@ -198,14 +198,12 @@ def member_table(documents: Sequence[Plan], *structures: str) -> pd.DataFrame:
     place, ``(√)`` when it gives no list and the membership is inferred. `structures` keeps the
     elements of these formulas.
     """
-    from spatialplan.places import builtin
-
     empty = dict.fromkeys([plan.id for plan in documents], "")
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for plan in documents:
         for element in plan.elements:
             for place_id in element.members if element.structure in structures else ():
-                names = {"element": element.name_zh, "place": builtin()[place_id].name_zh}
+                names = {"element": element.name_zh, "place": plan.gazetteer[place_id].name_zh}
                 row = rows.setdefault((element.id, place_id), names | empty)
                 row[plan.id] = "(√)" if element.inferred else "√"
     order = {key: number for number, key in enumerate(dict.fromkeys(key for key, _ in rows))}
