@@ -131,7 +131,9 @@ def test_every_element_and_project_is_drawn(name: str) -> None:
         for label, value in row.get("t", [])[1:]
         if label.startswith("编号")
     }
+    told = " ".join(key.zh for layer in sections["network"] for key in layer.keys)
     for project in item.projects:
+        assert project.edits or project.name_zh in told, project.key
         added = {edit["link_id"] for edit in project.edits if edit["action"] == "add"}
         inside = {
             link
@@ -139,3 +141,14 @@ def test_every_element_and_project_is_drawn(name: str) -> None:
             if scene.register.links.geometry[link].intersects(scene.window)
         }
         assert inside <= drawn, project.key
+
+
+def test_members_beyond_the_map_are_told() -> None:
+    item = plan.builtin("qinghai-2024")
+    network = scenario.network_of(scenario.default([item.id]))
+    sections = layers.layers_of(maps.Scene(item, network))
+    told = {layer.zh: " ".join(key.zh for key in layer.keys) for layer in sections["structure"]}
+    for name in ("冷湖镇", "香达镇"):
+        assert name in told["特色专业镇"]
+    assert "玛多县" in told["人口有序转移"]
+    assert "缩小可见" not in told["两核一带多节点"]

@@ -237,6 +237,9 @@ def _dot_key(colour: str, radius: float, *, hollow: bool = False) -> str:
     return f'<svg width="32" height="14">{dot} stroke-width="1.6"/></svg>'
 
 
+_NO_KEY = '<svg width="32" height="14"></svg>'
+
+
 # ------------------------------------------------------------------------ layers of a scene
 
 
@@ -354,6 +357,11 @@ def _structure_layers(scene: Scene) -> Iterator[Layer]:
             own = table[table["element"] == row.Index]
             _draw_element(layer, row, colour, own, heads[row.Index])
             layer.keys.append(_element_key(row, colour))
+        view = shapely.box(*scene.counties.total_bounds).buffer(_MARGIN_DEGREES)
+        beyond = table[(table["structure"] == structure) & ~table.within(view)]
+        if len(beyond):
+            names = "、".join(dict.fromkeys(beyond["name_zh"]))
+            layer.keys.append(Key(_NO_KEY, f"在图幅以外,缩小可见:{names}", "beyond: zoom out"))
         yield layer
 
 
@@ -557,6 +565,10 @@ def _network_layers(scene: Scene) -> Iterator[Layer]:
             "projects", "未纳入本情景的项目", "Projects not in this scenario", others
         )
         layer.shown = False
+        placeless = [project.name_zh for project in scene.plan.projects if not project.edits]
+        if placeless:
+            words = f"没有线位或点位、未画的项目:{'、'.join(placeless)}"
+            layer.keys.append(Key(_NO_KEY, words, "works without a known line, not drawn"))
         yield layer
     if scene.edited:
         yield _edited_layer(links[links.index.isin(scene.edited)])
