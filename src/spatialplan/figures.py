@@ -692,9 +692,9 @@ BY_AREA = ("5-3", "matrix")
 
 def available(data: Material) -> list[str]:
     """Return the keys of `FIGURES` that can be drawn from this material, in order."""
-    structures = set(data.layout["structure"])
     from spatialplan.starts import cores
 
+    structures = set(data.layout["structure"])
     timed = any(v.target.metric in ("travel_time", "all_pairs_time") for v in data.verdicts)
     possible = {
         "4-1": bool(set(data.layout["kind"]) & {"core", "belt", "pole"}),
