@@ -346,6 +346,8 @@ def _structure_layers(scene: Scene) -> Iterator[Layer]:
     frame = layout.layout(scene.plan, scene.gazetteer)
     heads = _arrowheads(frame, layout.plan_crs(scene.plan, scene.gazetteer))
     table = layout.members(scene.plan, scene.gazetteer)
+    view = shapely.box(*scene.counties.total_bounds).buffer(_MARGIN_DEGREES)
+    table["beyond"] = ~table.within(view)
     for number, structure in enumerate(scene.plan.structures):
         layer = Layer(f"structure{number}", structure, "", z=20, shown=number == 0)
         chosen = frame[frame["structure"] == structure]
@@ -357,8 +359,7 @@ def _structure_layers(scene: Scene) -> Iterator[Layer]:
             own = table[table["element"] == row.Index]
             _draw_element(layer, row, colour, own, heads[row.Index])
             layer.keys.append(_element_key(row, colour))
-        view = shapely.box(*scene.counties.total_bounds).buffer(_MARGIN_DEGREES)
-        beyond = table[(table["structure"] == structure) & ~table.within(view)]
+        beyond = table[(table["structure"] == structure) & table["beyond"]]
         if len(beyond):
             names = "、".join(dict.fromkeys(beyond["name_zh"]))
             layer.keys.append(Key(_NO_KEY, f"在图幅以外,缩小可见:{names}", "beyond: zoom out"))
@@ -453,7 +454,8 @@ def _draw_nodes(layer: Layer, row: Any, colour: str, own: gpd.GeoDataFrame) -> N
         layer.draw(place.geometry, style, tip)
         at = [(place.geometry.x, place.geometry.y)]
         rank = 4 if pd.isna(row.rank) else int(row.rank)
-        zooms = (8.6 if rank <= 2 else 9.4, 30)
+        # Far places are seen on a small map only, where there is room for their names.
+        zooms = _ANY_ZOOM if place.beyond else (8.6 if rank <= 2 else 9.4, 30)
         layer.label(
             place.name_zh, at, "node", 50 - 3 * rank, zooms=zooms, offset=radius + 2,
             dot=radius, ink=colour,
