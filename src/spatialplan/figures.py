@@ -765,10 +765,17 @@ def save(figure: Figure, target: str | Path, dpi: int = 200) -> tuple[Path, Path
             figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
             path.write_text(_rounded(path.read_text(encoding="utf-8")), encoding="utf-8")
         with atomic_path(png) as path:
-            figure.savefig(path, format="png", dpi=dpi, metadata={"Software": None})
+            # Half the time of the default level, for a file a twentieth larger.
+            quick = {"compress_level": 3}
+            figure.savefig(
+                path, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs=quick
+            )
     return svg, png
 
 
 def _rounded(svg: str) -> str:
     """Return an SVG with outlines to a hundredth of a point: half the size, the same look."""
-    return re.sub(r' d="[^"]+"', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), svg)
+    return re.sub(r' d="[^"]+"', lambda d: _FURTHER_DIGITS.sub("", d[0]), svg)
+
+
+_FURTHER_DIGITS = re.compile(r"(?<=\.\d\d)\d+")

@@ -197,11 +197,10 @@ def _best(
         return None
     boxes = np.array([_box(label, c) for c in label.candidates], dtype=object)
     free = shapely.covered_by(boxes, frame)
-    if len(taken):
-        free &= shapely.distance(boxes[:, None], taken[None, :]).min(axis=1) >= gap
+    free[_near(boxes, taken, gap)] = False
     chosen = np.flatnonzero(free)
-    costs = {i: label.candidates[i].cost + _soft_cost(boxes[i], soft) for i in chosen}
-    for i in sorted(costs, key=costs.__getitem__):
+    costs = np.array([label.candidates[i].cost for i in chosen]) + _soft_costs(boxes[chosen], soft)
+    for i in chosen[np.argsort(costs, kind="stable")]:
         leader = _leader(label.candidates[i], boxes[i])
         # A leader may start at its own symbol, and cross nothing else.
         if leader is None or not (shapely.intersects(taken, _shortened(leader)).any()):
@@ -219,11 +218,18 @@ def _box(label: Label, candidate: Candidate) -> Polygon:
     )
 
 
-def _soft_cost(box: Polygon, soft: shapely.STRtree | None) -> float:
+def _near(boxes: np.ndarray, taken: np.ndarray, gap: float) -> np.ndarray:
+    """Return the positions of the boxes that come nearer than `gap` to what is taken."""
+    found, other = shapely.STRtree(taken).query(boxes, predicate="dwithin", distance=gap)
+    return found[shapely.distance(boxes[found], taken[other]) < gap]
+
+
+def _soft_costs(boxes: np.ndarray, soft: shapely.STRtree | None) -> np.ndarray:
     if soft is None:
-        return 0.0
-    near = soft.geometries[soft.query(box, predicate="intersects")]
-    return float(shapely.length(shapely.intersection(near, box)).sum()) * SOFT_COST
+        return np.zeros(len(boxes))
+    box, other = soft.query(boxes, predicate="intersects")
+    under = shapely.length(shapely.intersection(soft.geometries[other], boxes[box]))
+    return np.bincount(box, under, minlength=len(boxes)) * SOFT_COST
 
 
 def _leader(candidate: Candidate, box: Polygon) -> LineString | None:

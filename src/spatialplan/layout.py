@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 
 from spatialplan import places
+from spatialplan.geodesy import to_plane
 
 if TYPE_CHECKING:
     from spatialplan.places import Gazetteer
@@ -144,7 +145,7 @@ class _Ground:
 
     def __init__(self, plan: Plan, gazetteer: Gazetteer, crs: str) -> None:
         self._plan, self._gazetteer, self._crs = plan, gazetteer, crs
-        self._to_metres = _transformer(crs)
+        self._to_metres = to_plane(crs)
 
     def points(self, place_ids: tuple[str, ...]) -> np.ndarray:
         """Return positions, shape (n, 2), metres."""
@@ -172,12 +173,6 @@ class _Ground:
             if element.kind == "core" and element.members:
                 return self.points(element.members).mean(axis=0)
         return np.array(self.outline.centroid.coords[0])
-
-
-def _transformer(crs: str):  # noqa: ANN202 - pyproj is imported late
-    from pyproj import Transformer
-
-    return Transformer.from_crs(4326, crs, always_xy=True)
 
 
 def smooth_line(points: np.ndarray, step: float = STEP) -> shapely.LineString:

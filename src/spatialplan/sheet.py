@@ -28,6 +28,7 @@ from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from spatialplan.fonts import LINE_HEIGHT, font, text_width
+from spatialplan.geodesy import to_plane
 from spatialplan.labels import Label, Placement, around, place
 
 __all__ = ["Entry", "Sheet", "dashes", "draw_text", "outline_path", "wrap"]
@@ -171,7 +172,7 @@ class Sheet:
 
     @cached_property
     def _to_crs(self) -> Transformer:
-        return Transformer.from_crs(4326, self.crs, always_xy=True)
+        return to_plane(self.crs)
 
     def _titles(self, zh: str, en: str, subtitle: str) -> None:
         axes = self._axes(MARGIN, self._sheet[1] - MARGIN - TITLE, self._sheet[0], TITLE)
