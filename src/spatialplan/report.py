@@ -48,7 +48,7 @@ def build(
     edits: str | Path | None = None,
     profile: str | Path = "operating",
     out: str | Path = "reports",
-    workers: int = 2,
+    workers: int = 1,
 ) -> Path:
     """Write the report and return the path of its first page.
 
@@ -63,7 +63,8 @@ def build(
     out
         The folder. A report that is there is replaced; other files in it stay.
     workers
-        Processes that draw maps and figures; 0 draws in this one.
+        Further processes that draw maps and figures; this one draws too, when it has
+        nothing else to do.
 
     Raises
     ------
@@ -325,21 +326,25 @@ class _Easel:
         if self._pool:
             with contextlib.suppress(BrokenProcessPool):
                 future = self._pool.submit(_run, job)
-                future.add_done_callback(lambda _: self.bar.update())
+                future.add_done_callback(self._drawn)
         self._jobs.append((job, future))
 
+    def _drawn(self, future: Future) -> None:
+        if not future.cancelled():
+            self.bar.update()
+
     def finish(self) -> None:
-        """Wait until everything is drawn; raise what went wrong."""
+        """Draw with the others, from the other end of the queue; raise what went wrong."""
+        for job, future in reversed(self._jobs):
+            if future is None or future.cancel():
+                job.run()
+                self.bar.update()
         for job, future in self._jobs:
-            if future is not None:
+            if future is not None and not future.cancelled():
                 try:
                     future.result()
-                    continue
                 except BrokenProcessPool:
-                    pass
-            job.run()
-            if future is None:
-                self.bar.update()
+                    job.run()
 
 
 def _write_text(path: Path, text: str) -> None:
