@@ -1,4 +1,5 @@
 import json
+import pickle
 import re
 from dataclasses import replace
 from datetime import date
@@ -257,6 +258,20 @@ def test_a_page_of_more_than_3_mb_is_refused(tmp_path):
     with pytest.raises(InputError, match="3 MB"):
         offline.save("x" * 3_000_001, tmp_path / "map.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_or_a_place_that_changes_under_its_id_is_drawn_anew(scene):
+    first = layers.layers_of(scene)
+    copy = pickle.loads(pickle.dumps(scene))  # as another process gets it
+    assert layers.layers_of(copy)["structure"][0].items is first["structure"][0].items
+    renamed = replace(scene.plan.elements[0], name_zh="另一名称")
+    edited = replace(scene.plan, elements=(renamed, *scene.plan.elements[1:]))
+    assert layers.layers_of(replace(scene, plan=edited))["structure"][0].keys[0].zh == "另一名称"
+    table = scene.gazetteer.table.copy()
+    table.loc["kangle-xian", "name_zh"] = "新康乐"
+    moved = layers.layers_of(replace(scene, gazetteer=places.Gazetteer(table)))
+    assert "新康乐" in {label["t"] for label in moved["places"][0].labels}
+    assert "康乐县" in {label["t"] for label in layers.layers_of(scene)["places"][0].labels}
 
 
 def test_save_writes_the_page(scene, html, tmp_path):

@@ -6,9 +6,9 @@ Nothing here knows HTML or Leaflet: a layer is data that the page's own script d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -253,33 +253,66 @@ def layers_of(scene: Scene, *, plain: bool = False) -> dict[str, list[Layer]]:
     plain
         Leave the counties unfilled, for drawing on map tiles.
     """
+    plan, gazetteer = scene.plan, scene.gazetteer
     sections = {
-        "structure": list(_structure_layers(scene)),
+        "structure": _structure_layers(_Ground(plan, gazetteer)),
         "circles": [_circle_layer(reach, n) for n, reach in enumerate(scene.circles)],
         "targets": list(_target_layers(scene)),
         "network": list(_network_layers(scene)),
-        "places": [*_place_layers(scene), _boundary_layer(scene, plain)],
+        "places": _ground_layers(_Ground(plan, gazetteer, scene.window, plain)),
     }
-    for name in SECTIONS:
-        if name not in scene.shown:
-            for layer in sections[name]:
-                layer.shown = False
-    return sections
+    return {
+        name: [replace(layer, shown=layer.shown and name in scene.shown) for layer in layers]
+        for name, layers in sections.items()
+    }
 
 
-def _boundary_layer(scene: Scene, plain: bool) -> Layer:
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """What a map shows on any network, compared by value.
+
+    Most of the work on a map goes into it, and many maps of a report have it in common.
+    """
+
+    plan: Plan
+    gazetteer: Gazetteer
+    window: shapely.Geometry | None = None
+    plain: bool = False
+
+    @property
+    def counties(self) -> gpd.GeoDataFrame:
+        return boundaries.counties(self.plan.area)
+
+    def __hash__(self) -> int:
+        return hash((self.plan.id, self.window, self.plain))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Ground):
+            return NotImplemented
+        if (self.plan, self.window, self.plain) != (other.plan, other.window, other.plain):
+            return False
+        mine, others = self.gazetteer.table, other.gazetteer.table
+        return mine is others or mine.equals(others)
+
+
+@lru_cache(maxsize=8)
+def _ground_layers(ground: _Ground) -> list[Layer]:
+    return [*_place_layers(ground), _boundary_layer(ground)]
+
+
+def _boundary_layer(ground: _Ground) -> Layer:
     """Counties of the area and around it, with names, and the reserves kept apart."""
     layer = Layer("boundaries", "县级行政区", "Counties", z=0)
-    fill = 0.0 if plain else 1.0
-    codes = scene.gazetteer.table["adcode"].dropna().astype(int)
-    apart = {*scene.plan.area, *boundaries.RESERVES}
+    fill = 0.0 if ground.plain else 1.0
+    codes = ground.gazetteer.table["adcode"].dropna().astype(int)
+    apart = {*ground.plan.area, *boundaries.RESERVES}
     near = boundaries.counties([code for code in codes.unique() if code not in apart])
-    near = boundaries.simplify(near[near.intersects(scene.window)])
+    near = boundaries.simplify(near[near.intersects(ground.window)])
     outer = {"color": "#c9c6bb", "weight": 0.8, "fillColor": "#f4f3ee", "fillOpacity": fill}
     for row in near.itertuples():
         layer.draw(row.geometry, outer, [row.name_zh, ("所属 in", row.city_zh)])
         layer.label(row.name_zh, _inner_points(row.geometry), "neighbour", 8, zooms=(8.6, 13))
-    own = boundaries.simplify(scene.counties)
+    own = boundaries.simplify(ground.counties)
     inner = {"color": "#a89a80", "weight": 1.1, "fillColor": "#fffdf5", "fillOpacity": fill}
     inner["dashArray"] = "7 3 2 3"
     for row in own.itertuples():
@@ -287,7 +320,7 @@ def _boundary_layer(scene: Scene, plain: bool) -> Layer:
         layer.label(row.name_zh, _inner_points(row.geometry), "county", 30, zooms=(8, 13))
     edge = {"color": "#8a6d3b", "weight": 2.6, "opacity": 0.75, "fill": False}
     layer.draw(own.union_all(), edge)
-    _draw_reserves(layer, scene.window)
+    _draw_reserves(layer, ground.window)
     layer.keys = [
         Key(_line_key("#8a6d3b", 2.6), "规划范围", "area of the plan"),
         Key(_line_key("#a89a80", 1.2, "7 3 2 3"), "县级界线", "county boundary"),
@@ -341,14 +374,16 @@ def _band_colours(count: int) -> list[str]:
     return [BAND[step] for step in steps] if steps else [BAND[i % len(BAND)] for i in range(count)]
 
 
-def _structure_layers(scene: Scene) -> Iterator[Layer]:
+@lru_cache(maxsize=8)
+def _structure_layers(ground: _Ground) -> list[Layer]:
     """One layer for each formula of the plan; the first is shown."""
-    frame = layout.layout(scene.plan, scene.gazetteer)
-    heads = _arrowheads(frame, layout.plan_crs(scene.plan, scene.gazetteer))
-    table = layout.members(scene.plan, scene.gazetteer)
-    view = shapely.box(*scene.counties.total_bounds).buffer(_MARGIN_DEGREES)
+    frame = layout.layout(ground.plan, ground.gazetteer)
+    heads = _arrowheads(frame, layout.plan_crs(ground.plan, ground.gazetteer))
+    table = layout.members(ground.plan, ground.gazetteer)
+    view = shapely.box(*ground.counties.total_bounds).buffer(_MARGIN_DEGREES)
     table["beyond"] = ~table.within(view)
-    for number, structure in enumerate(scene.plan.structures):
+    layers = []
+    for number, structure in enumerate(ground.plan.structures):
         layer = Layer(f"structure{number}", structure, "", z=20, shown=number == 0)
         chosen = frame[frame["structure"] == structure]
         belts = 0
@@ -363,7 +398,8 @@ def _structure_layers(scene: Scene) -> Iterator[Layer]:
         if len(beyond):
             names = "、".join(dict.fromkeys(beyond["name_zh"]))
             layer.keys.append(Key(_NO_KEY, f"在图幅以外,缩小可见:{names}", "beyond: zoom out"))
-        yield layer
+        layers.append(layer)
+    return layers
 
 
 def _arrowheads(frame: gpd.GeoDataFrame, crs: str) -> dict[str, shapely.Geometry]:
@@ -636,13 +672,13 @@ def _edited_layer(links: gpd.GeoDataFrame) -> Layer:
 # ---------------------------------------------------------------------------------- places
 
 
-def _place_layers(scene: Scene) -> Iterator[Layer]:
-    table = scene.gazetteer.table
-    table = table[table.intersects(scene.window)]
-    own = table["adcode"].isin(scene.plan.area)
+def _place_layers(ground: _Ground) -> Iterator[Layer]:
+    table = ground.gazetteer.table
+    table = table[table.intersects(ground.window)]
+    own = table["adcode"].isin(ground.plan.area)
     seats = table["kind"].isin(places.SEAT_KINDS)
     towns = table["kind"].isin(places.TOWN_KINDS)
-    yield _seat_layer(table[seats], scene)
+    yield _seat_layer(table[seats], ground)
     layer = Layer("towns", "乡镇", "Towns and townships", z=60)
     _draw_points(layer, table[towns & own], "#6b7280", 2.6, ("town", 14, (10.2, 30)))
     yield layer
@@ -672,11 +708,11 @@ _SITE_COLOURS = {
 }
 
 
-def _seat_layer(table: gpd.GeoDataFrame, scene: Scene) -> Layer:
+def _seat_layer(table: gpd.GeoDataFrame, ground: _Ground) -> Layer:
     layer = Layer("seats", "州市县驻地", "Seats", z=70)
-    own = table["adcode"].isin(scene.plan.area)
+    own = table["adcode"].isin(ground.plan.area)
     prefecture = table["kind"] == "prefecture_seat"
-    heads = table[own & (prefecture | _is_capital(table, scene))]
+    heads = table[own & (prefecture | _is_capital(table, ground.plan))]
     rest = table[own & ~table.index.isin(heads.index)]
     _draw_points(layer, heads, "#111827", 6.0, ("seat", 100, _ANY_ZOOM))
     _draw_points(layer, rest, "#111827", 4.4, ("seat", 95, _ANY_ZOOM))
@@ -689,9 +725,9 @@ def _seat_layer(table: gpd.GeoDataFrame, scene: Scene) -> Layer:
     return layer
 
 
-def _is_capital(table: gpd.GeoDataFrame, scene: Scene) -> pd.Series:
+def _is_capital(table: gpd.GeoDataFrame, plan: Plan) -> pd.Series:
     """Return whether a seat is a member of the plan's first core."""
-    cores = [element for element in scene.plan.elements if element.kind == "core"]
+    cores = [element for element in plan.elements if element.kind == "core"]
     return pd.Series(table.index.isin(cores[0].members if cores else ()), table.index)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import folium
 import numpy as np
-from branca.element import Figure, MacroElement
+from branca.element import Element, Figure, MacroElement
 from folium.template import Template
 
 from spatialplan import gcj02, offline
@@ -97,17 +97,19 @@ class _Board(MacroElement):
         self.options = offline.to_json(options)
 
 
+class _Script(Element):
+    """A script as it stands: branca would read it as a template, which takes long."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def render(self, **_: Any) -> str:
+        return self.text
+
+
 class _Drawing(MacroElement):
     """The shapes and labels of one layer, put into its folium feature group."""
-
-    _template = Template(
-        """
-        {% macro script(this, kwargs) %}
-        {{ this.board.get_name() }}.add({{ this.key }}, {{ this._parent.get_name() }},
-            {{ this.payload }});
-        {% endmacro %}
-        """
-    )
 
     def __init__(self, board: _Board, layer: Layer, *, shifted: bool) -> None:
         super().__init__()
@@ -115,6 +117,11 @@ class _Drawing(MacroElement):
         self.board = board
         self.key = offline.to_json(layer.key)
         self.payload = offline.to_json(layer.payload(shifted=shifted))
+
+    def render(self, **_: Any) -> None:
+        call = f"{self.board.get_name()}.add({self.key}, {self._parent.get_name()},"
+        text = f"\n        {call}\n            {self.payload});\n        "
+        self.get_root().script.add_child(_Script(text), name=self.get_name())
 
 
 class _Caption(MacroElement):
