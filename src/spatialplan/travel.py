@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -204,6 +204,27 @@ class Graph:
         if place not in self._terminals:
             self._terminals[place] = self._node_terminal(place) or self._link_terminal(place)
         return self._terminals[place]
+
+    def slim(self, places: Iterable[Place]) -> Graph:
+        """Return what trips between some places need, and no more: no lines, no names of links.
+
+        For sending; circles and further places need the whole graph.
+
+        Raises
+        ------
+        InputError
+            As `terminal`.
+        """
+        terminals = {place: self.terminal(place) for place in places}
+        whole = self.network
+        network = replace(
+            whole,
+            nodes=whole.nodes[["place_id", "geometry"]],
+            links=whole.links[["length_km", "oneway"]],
+        )
+        slim = Graph(network, self.profile, self.arcs)
+        slim._terminals.update(terminals)
+        return slim
 
     def _node_terminal(self, place: Place) -> Terminal | None:
         node = self.network.node_of(place.place_id)
