@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import geopandas as gpd
 import networkx as nx
@@ -523,12 +524,19 @@ def postgres_programs() -> Path | None:
     return found[-1].parent if found else Path(named).parent if named else None
 
 
+def no_database(what: str) -> NoReturn:
+    """Skip the test, or fail where a database is required."""
+    required = os.environ.get("SPATIALPLAN_REQUIRE_POSTGIS", "") not in ("", "0")
+    leave = pytest.fail if required else pytest.skip
+    leave(f"{what}; on Debian: apt install postgresql postgresql-postgis")
+
+
 @pytest.fixture(scope="module")
 def database() -> str:
     """The address of a PostgreSQL server with PostGIS, started for these tests."""
     programs = postgres_programs()
     if programs is None:
-        pytest.skip("no PostgreSQL; on Debian: apt install postgresql postgresql-15-postgis-3")
+        no_database("no PostgreSQL")
     # A folder of its own: those of pytest are closed to the user that the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     # PostgreSQL refuses to run as root; Debian's package comes with a user for it.
@@ -559,7 +567,7 @@ def database() -> str:
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0 and "not available" in done.stderr:
-            pytest.skip("PostgreSQL has no PostGIS; on Debian: apt install postgresql-15-postgis-3")
+            no_database("PostgreSQL has no PostGIS")
         assert done.returncode == 0, done.stderr
         yield f"postgresql://{user}@127.0.0.1:{port}/postgres"
     finally:
