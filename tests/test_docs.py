@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spatialplan import cli, edits, places, scenario
+from spatialplan import cli, places, revision, scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.zh.md", "README.md")
@@ -100,7 +100,7 @@ def test_the_road_of_the_readme_gives_the_answer_it_quotes(
 
 def test_the_example_edits_hold() -> None:
     network = scenario.network_of(scenario.builtin("linxia-open-2024"))
-    applied = edits.apply_file(network, ROOT / "gis" / "example-edits.yaml")
+    applied = revision.apply_file(network, ROOT / "gis" / "example-edits.yaml")
     assert [change.edit.action for change in applied.changes] == ["add", "modify", "close"]
     first = yaml.safe_load(text_of("gis/example-edits.yaml"))["edits"][0]
     assert first == yaml.safe_load(blocks("README.md", "yaml")[0])["edits"][0]
@@ -125,5 +125,5 @@ def test_roads_drawn_into_the_empty_layer_are_read(tmp_path: Path) -> None:
     ]
     drawn = gpd.GeoDataFrame(rows, geometry="geometry", crs=empty.crs)
     drawn.to_file(tmp_path / "my-edits.gpkg", layer="edits")
-    applied = edits.apply_file(network, tmp_path / "my-edits.gpkg")
+    applied = revision.apply_file(network, tmp_path / "my-edits.gpkg")
     assert [change.links for change in applied.changes] == [1, 1, 1]

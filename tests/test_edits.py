@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
-from spatialplan import edits, network, places, scenario, standards, travel
+from spatialplan import edits, network, places, revision, scenario, standards, travel
 from spatialplan.edits import Edit
 from spatialplan.errors import InputError
 from spatialplan.network import Network
@@ -49,8 +49,8 @@ def base() -> Network:
     )  # fmt: skip
 
 
-def apply(base, *entries) -> edits.Applied:
-    return edits.apply(base, edits.parse(list(entries), "test.yaml"), GAZETTEER)
+def apply(base, *entries) -> revision.Applied:
+    return revision.apply(base, edits.parse(list(entries), "test.yaml"), GAZETTEER)
 
 
 def faults(base, *entries) -> list:
@@ -404,7 +404,7 @@ edits:
     )
     before = base.links.copy()
     with pytest.raises(InputError) as caught:
-        edits.apply_file(base, path)
+        revision.apply_file(base, path)
     wheres = [f.where for f in caught.value.faults]
     assert sorted(wheres) == [f"坏.yaml 第{n}条" for n in (2, 3, 4, 5, 5)]
     assert base.links.equals(before)
@@ -475,7 +475,7 @@ def open_base(base) -> Network:
 
 
 def check_layer(network, path, name="康和路"):
-    done = edits.apply(network, edits.read(path), GAZETTEER, snap_km=3.0)
+    done = revision.apply(network, edits.read(path), GAZETTEER, snap_km=3.0)
     added, modified, closed = done.changes
     row = done.network.links.loc[added.added[0]]
     assert (row["name_zh"], row["ref"], row["class"]) == (name, "S9", "class1")
@@ -497,7 +497,7 @@ def test_the_same_edits_from_every_format(open_base, tmp_path, suffix, crs):
         return
     # A Shapefile holds one kind of geometry: lines here, the polygon in a second one.
     frame.iloc[:2].to_file(path, encoding="utf-8")
-    done = edits.apply(open_base, edits.read(path), GAZETTEER, snap_km=3.0)
+    done = revision.apply(open_base, edits.read(path), GAZETTEER, snap_km=3.0)
     assert done.network.links.loc[done.changes[0].added[0], "name_zh"] == "康和路"
     assert [change.links for change in done.changes] == [1, 1]
 
@@ -530,7 +530,7 @@ def test_multilines_of_one_piece_and_text_numbers(open_base, tmp_path):
     two = shapely.MultiLineString([[(103, 35), (103.1, 35)], [(104, 36), (104.1, 36)]])
     frame.iloc[:1].set_geometry([two], crs=4326).to_file(path)
     with pytest.raises(InputError, match="连续的线"):
-        edits.apply(open_base, edits.read(path), GAZETTEER)
+        revision.apply(open_base, edits.read(path), GAZETTEER)
 
 
 def test_faults_of_layers(tmp_path):
@@ -568,7 +568,7 @@ def test_numbers_in_text_columns_of_layers(base, tmp_path):
         ],
         crs=4326,
     ).to_file(path)  # fmt: skip
-    done = edits.apply(Network(base.nodes, renamed), edits.read(path), GAZETTEER)
+    done = revision.apply(Network(base.nodes, renamed), edits.read(path), GAZETTEER)
     assert "310" not in done.network.links.index
     assert done.network.links["ref"].iloc[-1] == "7"
 
@@ -607,7 +607,9 @@ def entries_for(draw, network: Network) -> list[dict]:
 def test_edits_and_then_their_undo_give_the_same_network(network, data):
     entries = data.draw(entries_for(network))
     links, nodes = network.links.copy(), network.nodes.copy()
-    done, faults = edits._applied(network, edits.parse(entries, "x"), GAZETTEER, edits.SNAP_KM)
+    done, faults = revision._applied(
+        network, edits.parse(entries, "x"), GAZETTEER, revision.SNAP_KM
+    )
     assert all(fault.where.startswith("x 第") for fault in faults)
     # The network that was given is as it was, whatever happened.
     assert network.links.equals(links)
@@ -619,7 +621,7 @@ def test_edits_and_then_their_undo_give_the_same_network(network, data):
         assert change.links >= 1
         assert change.km > 0
     assert done.network.faults() == []
-    back = edits.apply(done.network, done.undo(), GAZETTEER)
+    back = revision.apply(done.network, done.undo(), GAZETTEER)
     toy.same(back.network, network)
 
 
@@ -631,7 +633,7 @@ def test_adding_and_speeding_up_by_edits_never_lengthens(network, data):
     ends = data.draw(st.lists(st.sampled_from(nodes), min_size=2, max_size=2, unique=True))
     ids = data.draw(st.sampled_from(list(network.links.index)))
     faster = network.links.at[ids, "design_speed_kmh"]
-    done = edits.apply(
+    done = revision.apply(
         network,
         [
             Edit("add", "x 1", (ends[0], ends[1]), values={"class": "class2", "mode": "road"}),
@@ -677,7 +679,7 @@ def today() -> Network:
 def test_the_example_of_the_format_works_on_the_real_network(today, tmp_path):
     path = tmp_path / "例.yaml"
     path.write_text(EXAMPLE, encoding="utf-8")
-    done = edits.apply_file(today, path)
+    done = revision.apply_file(today, path)
     add, modify, close = done.changes
     assert (add.links, add.km) == (1, 34.0)
     assert modify.links > 1
@@ -688,7 +690,7 @@ def test_the_example_of_the_format_works_on_the_real_network(today, tmp_path):
     profile = standards.read_profile("design")
     after = travel.routes(travel.compile_graph(done.network, profile), *ends)[0]
     assert after.minutes <= 34 / 80 * 60 + 1e-9
-    back = edits.apply(done.network, done.undo())
+    back = revision.apply(done.network, done.undo())
     toy.same(back.network, today)
 
 
@@ -697,14 +699,14 @@ def test_every_project_of_every_plan_is_undone_to_the_letter(today):
     vision = scenario.builtin("linxia-vision-2035")
     base = network.builtin().at("2021")
     todo = [e for p in scenario.projects_of(vision) for e in scenario.project_edits(p)]
-    done = edits.apply(base, todo)
+    done = revision.apply(base, todo)
     assert all(change.links > 0 and change.km > 0 for change in done.changes)
-    toy.same(edits.apply(done.network, done.undo()).network, base)
+    toy.same(revision.apply(done.network, done.undo()).network, base)
 
 
 def test_an_edit_file_is_yaml_that_others_may_write(today, tmp_path):
     path = tmp_path / "e.yaml"
     entries = [{"action": "close", "where": {"ref": ["G310"]}, "note": "塌方"}]
     path.write_text(yaml.safe_dump({"edits": entries}, allow_unicode=True), encoding="utf-8")
-    [change] = edits.apply_file(today, path).changes
+    [change] = revision.apply_file(today, path).changes
     assert change.links == (today.links["ref"] == "G310").sum()

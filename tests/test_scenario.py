@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests import networks as toy
 
-from spatialplan import edits, network, plan, scenario
+from spatialplan import network, plan, revision, scenario
 from spatialplan.edits import Edit
 from spatialplan.errors import InputError
 from spatialplan.plan import Citation, Plan, Project
@@ -196,6 +196,6 @@ def test_a_project_and_a_planners_edit_go_the_same_way():
     entry = {"action": "add", "from": "a", "to": "c", "class": "class2", "length_km": 22}
     work = project("one", "w", edits=(entry,), expected="2027", status="construction")
     gazetteer = toy.gazetteer({"a": ("甲", 0, 0, "town", 1)})
-    built = edits.apply(base, scenario.project_edits(work), gazetteer).network
+    built = revision.apply(base, scenario.project_edits(work), gazetteer).network
     [row] = built.links[built.links["project"] == "one/w"].itertuples()
     assert (row.opened, row.status, row.length_km) == ("2027", "construction", 22)

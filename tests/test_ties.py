@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from spatialplan import edits, network, places, readers, scenario, standards, ties
+from spatialplan import network, places, readers, revision, scenario, standards, ties
 from spatialplan.errors import InputError
 from spatialplan.geodesy import straight_km
 from spatialplan.places import Gazetteer
@@ -223,7 +223,7 @@ def test_projects_of_a_plan_apply_to_an_imported_network(anonymous):
     before = compile_graph(tied.network, standards.read_profile())
     changes = [edit for project in projects for edit in scenario.project_edits(project)]
     adds = [edit for edit in changes if edit.action == "add"]
-    after = edits.apply(tied.network, adds).network
+    after = revision.apply(tied.network, adds).network
     assert after.faults() == []
     builtin = places.builtin()
     ends = [builtin[i] for i in builtin.seats([622901, 622923, 622927])]

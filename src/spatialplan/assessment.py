@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialplan import edits as editing
 from spatialplan import network as networks
 from spatialplan import plan as plans
+from spatialplan import revision, standards, targets
 from spatialplan import scenario as scenarios
-from spatialplan import standards, targets
-from spatialplan.edits import Applied, Edit
+from spatialplan.edits import Edit
 from spatialplan.network import Network
 from spatialplan.plan import Plan
+from spatialplan.revision import Applied
 from spatialplan.scenario import Scenario
 from spatialplan.standards import SpeedProfile
 from spatialplan.targets import Case, Verdict
@@ -154,7 +154,7 @@ def situation(
         return Situation(base, speeds, chosen, layers=layers or {})
     # A planner's own plan brings places along, and its works may begin there.
     known = plans.find(plan_ids[0]).gazetteer if len(plan_ids) == 1 else None
-    apply = editing.apply_file if isinstance(edits, str | Path) else editing.apply
+    apply = revision.apply_file if isinstance(edits, str | Path) else revision.apply
     applied = apply(base, edits, known)
     return Situation(applied.network, speeds, chosen, applied, layers or {})
 

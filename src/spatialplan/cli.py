@@ -468,13 +468,13 @@ def _write_import(brought: Import, output: str) -> int:
 
 
 def _edits(options: argparse.Namespace) -> int:
-    from spatialplan import assessment, edits
+    from spatialplan import assessment, revision
 
     faults = []
     base = assessment.situation(options.scenario, network=options.network)
     for name in options.files:
         try:
-            applied = edits.apply_file(base.network, name)
+            applied = revision.apply_file(base.network, name)
             _tell_edits(assessment.Situation(applied.network, base.profile, None, applied))
             print(f"{name}: 通过 valid")
         except InputError as error:

@@ -19,7 +19,15 @@ from spatialplan.errors import InputError
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["atomic_path", "data_dir", "load_yaml", "read_layer", "read_text", "write_layers"]
+__all__ = [
+    "atomic_path",
+    "data_dir",
+    "layer_names",
+    "load_yaml",
+    "read_layer",
+    "read_text",
+    "write_layers",
+]
 
 
 def data_dir() -> Path:
@@ -132,8 +140,24 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_layer(path: str | Path) -> gpd.GeoDataFrame:
+def layer_names(path: str | Path) -> list[str]:
+    """Return the names of the layers with geometry of a GeoPackage; of other files, none."""
+    import geopandas as gpd
+
+    path = Path(path)
+    if path.suffix.lower() != ".gpkg" or not path.is_file():
+        return []
+    try:
+        layers = gpd.list_layers(path)
+    except Exception:  # `read_layer` says what is wrong with it
+        return []
+    return list(layers["name"][layers["geometry_type"].notna()])
+
+
+def read_layer(path: str | Path, layer: str = "") -> gpd.GeoDataFrame:
     """Return a vector layer in EPSG:4326; a Shapefile without .cpg may be UTF-8 or GBK.
+
+    Of several layers the one called `layer`, or the first.
 
     Raises
     ------
@@ -141,7 +165,7 @@ def read_layer(path: str | Path) -> gpd.GeoDataFrame:
         When it cannot be read, its attributes are in another encoding, or it has no CRS.
     """
     path = Path(path)
-    frame = _read_layer(path)
+    frame = _read_layer(path, layer)
     if "geometry" not in frame or not hasattr(frame, "crs"):
         raise InputError.of(
             path, "是没有几何的表,不是图层", "a table without geometry, not a vector layer"
@@ -155,7 +179,7 @@ def read_layer(path: str | Path) -> gpd.GeoDataFrame:
     return frame.to_crs(4326)
 
 
-def _read_layer(path: Path) -> gpd.GeoDataFrame:
+def _read_layer(path: Path, layer: str = "") -> gpd.GeoDataFrame:
     import geopandas as gpd
 
     if not path.is_file():
@@ -163,7 +187,8 @@ def _read_layer(path: Path) -> gpd.GeoDataFrame:
     bare_shapefile = path.suffix.lower() == ".shp" and not path.with_suffix(".cpg").is_file()
     for encoding in ("utf-8", "gbk") if bare_shapefile else (None,):
         try:
-            return gpd.read_file(path, **({"encoding": encoding} if encoding else {}))
+            options = {"encoding": encoding, "layer": layer}
+            return gpd.read_file(path, **{key: value for key, value in options.items() if value})
         except UnicodeDecodeError:
             continue
         except Exception as error:  # pyogrio raises many kinds

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -19,7 +20,15 @@ from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import data_dir, read_layer, read_text
 from spatialplan.script import simplified
 
-__all__ = ["Gazetteer", "Place", "builtin", "parse_lonlat", "read_set", "township_ids"]
+__all__ = [
+    "Gazetteer",
+    "Place",
+    "builtin",
+    "from_entries",
+    "parse_lonlat",
+    "read_set",
+    "township_ids",
+]
 
 SEAT_KINDS = ("prefecture_seat", "county_seat")
 TOWN_KINDS = ("town", "township")
@@ -245,6 +254,65 @@ def township_ids(adcodes: list[int]) -> list[str]:
     chosen = table["adcode"].isin([str(code) for code in adcodes])
     chosen &= table["kind"].isin(TOWN_KINDS) & (table["place_id"] != "")
     return list(dict.fromkeys(table["place_id"][chosen]))
+
+
+_ENTRY_KEYS = ("place_id", "name_zh", "lon", "lat")
+
+
+def from_entries(entries: Any, where: str) -> tuple[Place, ...]:
+    """Return the places that a YAML file brings along under ``places``.
+
+    Raises
+    ------
+    InputError
+        With one fault for each entry that lacks a key, has no valid position, or repeats an id.
+    """
+    if not isinstance(entries or [], list):
+        raise InputError.of(f"{where} places", "应是地点的列表", "a list of places")
+    faults: list[Fault] = []
+    found: dict[str, Place] = {}
+    for number, entry in enumerate(entries or [], start=1):
+        spot = f"{where} places 第{number}条"
+        wrong = _entry_fault(entry, spot, found)
+        if wrong:
+            faults.append(wrong)
+        else:
+            found[str(entry["place_id"])] = _of_entry(entry)
+    collect(faults)
+    return tuple(found.values())
+
+
+def _entry_fault(entry: Any, spot: str, found: Mapping[str, Place]) -> Fault | None:
+    missing = [key for key in _ENTRY_KEYS if not isinstance(entry, dict) or key not in entry]
+    if missing:
+        return Fault(spot, f"缺少 {'、'.join(missing)}", f"missing: {', '.join(missing)}")
+    if not (_within(entry["lon"], 180) and _within(entry["lat"], 90)):
+        return Fault(spot, "经纬度无效;应为十进制度", "not a position in degrees")
+    if not _within(entry.get("accuracy_m") or 0, np.inf):
+        return Fault(spot, "accuracy_m 应是米数", "accuracy_m is a number of metres")
+    if str(entry["place_id"]) in found:
+        return Fault(
+            spot, f"地点编号 {entry['place_id']} 重复;请改用别的", "this place id is used twice"
+        )
+    return None
+
+
+def _within(value: object, top: float) -> bool:
+    return isinstance(value, int | float) and -top <= value <= top
+
+
+def _of_entry(entry: Mapping[str, Any]) -> Place:
+    return Place(
+        name_zh=str(entry["name_zh"]),
+        lon=float(entry["lon"]),
+        lat=float(entry["lat"]),
+        place_id=str(entry["place_id"]),
+        name_en=str(entry.get("name_en") or ""),
+        kind=str(entry.get("kind") or "town"),
+        adcode=entry.get("adcode"),
+        accuracy_m=float(entry.get("accuracy_m") or 0.0),
+        confidence=str(entry.get("confidence") or "L"),
+    )
 
 
 def parse_lonlat(text: str, where: object = "") -> tuple[float, float] | None:

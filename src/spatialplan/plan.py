@@ -10,7 +10,7 @@ from typing import Any
 
 from spatialplan.errors import Fault, InputError, collect, nearest_names
 from spatialplan.files import data_dir, load_yaml, read_text
-from spatialplan.places import Gazetteer, Place
+from spatialplan.places import Gazetteer, Place, from_entries
 from spatialplan.places import builtin as builtin_places
 
 __all__ = [
@@ -211,12 +211,9 @@ def read(path: str | Path) -> Plan:
             path, f"缺少 {'、'.join(missing)};请补上", f"missing: {', '.join(missing)}"
         )
     text = read_text(path.parent / "texts" / f"{content['id']}.txt")
-    own = _own_places(content, str(path))
+    own = from_entries(content.get("places"), str(path))
     collect(_faults(content, str(path), text, builtin_places().with_places(own)))
     return _plan(content, own)
-
-
-_PLACE_KEYS = ("place_id", "name_zh", "lon", "lat")
 
 
 def _content(path: Path) -> Any:
@@ -228,38 +225,6 @@ def _content(path: Path) -> Any:
 @cache
 def _parsed(path: Path, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the key
     return load_yaml(path)
-
-
-def _own_places(content: dict, where: str) -> tuple[Place, ...]:
-    """Return the places that a plan file brings along, beside the built-in ones."""
-    faults, found = [], []
-    for number, entry in enumerate(content.get("places") or [], start=1):
-        spot = f"{where} places 第{number}条"
-        missing = [key for key in _PLACE_KEYS if not isinstance(entry, dict) or key not in entry]
-        if missing:
-            faults.append(Fault(spot, f"缺少 {'、'.join(missing)}", f"missing: {missing}"))
-        elif not (_in(entry["lon"], 180) and _in(entry["lat"], 90)):
-            faults.append(Fault(spot, "经纬度无效;应为十进制度", "not a position in degrees"))
-        else:
-            found.append(
-                Place(
-                    name_zh=str(entry["name_zh"]),
-                    lon=float(entry["lon"]),
-                    lat=float(entry["lat"]),
-                    place_id=str(entry["place_id"]),
-                    name_en=str(entry.get("name_en") or ""),
-                    kind=str(entry.get("kind") or "town"),
-                    adcode=entry.get("adcode"),
-                    accuracy_m=float(entry.get("accuracy_m") or 0.0),
-                    confidence=str(entry.get("confidence") or "L"),
-                )
-            )
-    collect(faults)
-    return tuple(found)
-
-
-def _in(value: object, top: float) -> bool:
-    return isinstance(value, int | float) and -top <= value <= top
 
 
 def _faults(content: dict, where: str, text: str, gazetteer: Gazetteer) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from spatialplan import edits as editing
 from spatialplan import network as networks
 from spatialplan import plan as plans
+from spatialplan import revision
 from spatialplan.edits import Edit
 from spatialplan.errors import InputError, nearest_names
 from spatialplan.files import data_dir, load_yaml
@@ -209,7 +210,7 @@ def _plans() -> list[Plan]:
 def _network(_: Path, scenario: Scenario) -> Network:
     base = networks.builtin().at(scenario.network_date)
     added = [edit for project in projects_of(scenario) for edit in project_edits(project)]
-    network = editing.apply(base, added).network
+    network = revision.apply(base, added).network
     return Network(network.nodes, network.links, scenario.id, network.date)
 
 
@@ -238,7 +239,7 @@ def network_of(scenario: Scenario, further: Sequence[Edit] = ()) -> Network:
         With every fault of the edits; nothing is applied then.
     """
     network = _network(data_dir(), scenario)
-    return editing.apply(network, further).network if further else network
+    return revision.apply(network, further).network if further else network
 
 
 def register() -> Network:
@@ -251,5 +252,5 @@ def _register(_: Path) -> Network:
     projects = {project.key: project for plan in _plans() for project in plan.projects}
     edits = [edit for project in projects.values() for edit in project_edits(project)]
     added = [edit for edit in edits if edit.action == "add"]
-    network = editing.apply(networks.builtin(), added).network
+    network = revision.apply(networks.builtin(), added).network
     return Network(network.nodes, network.links, "register")
