@@ -117,8 +117,17 @@ def _add_matrix(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--to", dest="destinations", required=True, metavar="C,D,…")
     parser.add_argument("--mode", choices=["road", "rail", "all"], default="road")
     _network_options(parser)
-    parser.add_argument("--format", choices=["csv", "json", "table"], default="csv")
-    parser.add_argument("-o", "--output", metavar="FILE")
+    parser.add_argument("--format", choices=["csv", "json", "table"], help="默认 default: csv")
+    parser.add_argument("-o", "--output", metavar="FILE|FOLDER")
+    parser.add_argument(
+        "--engine",
+        choices=["local", "dask"],
+        default="local",
+        help="dask:多进程或多台机器,结果为 Parquet 文件夹 many processes or machines, to Parquet",
+    )
+    parser.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="Dask 调度器(默认:本机)of the cluster"
+    )
 
 
 def _add_circle(commands: argparse._SubParsersAction) -> None:
@@ -285,23 +294,41 @@ def _print_verdicts(found: Assessment) -> None:
 
 
 def _matrix(options: argparse.Namespace) -> int:
-    from spatialplan import places, travel
+    from spatialplan import places, tables, travel
     from spatialplan.files import atomic_path
 
+    _check_engine(options)
     origins = places.read_set(options.origins, "--from")
     destinations = places.read_set(options.destinations, "--to")
     now = _situation(options)
     graph = travel.compile_graph(now.network, now.profile)
+    if options.engine == "dask":
+        from spatialplan import distributed
+
+        ends = origins, destinations, options.output
+        distributed.write_matrix(graph, *ends, mode=options.mode, scheduler=options.scheduler)
+        return DONE
     frame = travel.travel_times(graph, origins, destinations, mode=options.mode)
-    columns = ["origin", "destination", "minutes", "km", "straight_km", "mode"]
-    text = _formatted(frame[columns].round(3), options.format)
+    how = options.format or "csv"
+    text = _formatted(tables.matrix_table(frame), how)
     if not options.output:
         sys.stdout.write(text)
         return DONE
     with atomic_path(options.output) as temporary:
-        mark = "utf-8-sig" if options.format == "csv" else "utf-8"  # Excel needs the mark
+        mark = "utf-8-sig" if how == "csv" else "utf-8"  # Excel needs the mark
         temporary.write_text(text, encoding=mark, newline="")
     return DONE
+
+
+def _check_engine(options: argparse.Namespace) -> None:
+    if options.engine == "local" and options.scheduler:
+        raise InputError.of("--scheduler", "只用于 --engine dask", "goes with --engine dask")
+    if options.engine == "dask" and (options.format or not options.output):
+        raise InputError.of(
+            "--engine dask",
+            "结果为 Parquet 文件夹;请用 -o 给出文件夹,不用 --format",
+            "writes a folder of Parquet files; name it with -o, without --format",
+        )
 
 
 def _formatted(frame: pd.DataFrame, how: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HEADINGS",
     "change_table",
+    "matrix_table",
     "member_table",
     "outlook_table",
     "pair_table",
@@ -156,6 +157,11 @@ def pair_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         for pair in verdict.pairs
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def matrix_table(times: pd.DataFrame) -> pd.DataFrame:
+    """Return travel times as `matrix` gives them out, to a thousandth of a minute or km."""
+    return times[["origin", "destination", "minutes", "km", "straight_km", "mode"]].round(3)
 
 
 def change_table(found: Assessment) -> pd.DataFrame:
