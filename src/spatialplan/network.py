@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from io import StringIO
 from pathlib import Path
@@ -45,6 +45,16 @@ LINK_COLUMNS = (
     "project",
     "geometry",
 )
+RESTRICTION_COLUMNS = (
+    "restriction_id",
+    "from_link",
+    "via_node",
+    "to_link",
+    "kind",
+    "tag",
+    "geometry",
+)
+RESTRICTION_KINDS = ("no", "only")
 STATUSES = ("open", "construction", "planned", "proposed")
 _TEXT_COLUMNS = tuple(
     name for name in LINK_COLUMNS if name not in ("design_speed_kmh", "length_km", "oneway")
@@ -82,6 +92,20 @@ class Arcs:
     backward: np.ndarray
 
 
+def as_restrictions(frame: pd.DataFrame | None = None) -> gpd.GeoDataFrame:
+    """Return a table of turn restrictions with all columns, empty text where unknown."""
+    frame = pd.DataFrame() if frame is None else frame
+    if getattr(frame, "crs", None) is not None:
+        frame = frame.to_crs(4326)
+    columns = {
+        name: as_text(frame[name]) if name in frame else pd.Series("", frame.index, dtype=object)
+        for name in RESTRICTION_COLUMNS[:-1]
+    }
+    points = list(frame["geometry"]) if "geometry" in frame else [None] * len(frame)
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    return gpd.GeoDataFrame(table, geometry=points, crs=4326)
+
+
 @dataclass(frozen=True)
 class Network:
     """Places where trips may turn, and the roads and railways between them.
@@ -97,12 +121,18 @@ class Network:
         How results call this network.
     date
         ``YYYY-MM`` for the network of one day; empty for one that holds all years.
+    restrictions
+        Turn restrictions; columns as in `RESTRICTION_COLUMNS`, points in EPSG:4326. ``kind`` is
+        ``no`` (from this link over this node into that link one may not go) or ``only``
+        (one may go nowhere else). Rows about links or nodes that are not here are asleep:
+        they count again when an edit is taken back.
     """
 
     nodes: gpd.GeoDataFrame
     links: gpd.GeoDataFrame
     name: str = "network"
     date: str = ""
+    restrictions: gpd.GeoDataFrame = field(default_factory=as_restrictions)
 
     def at(self, date: str) -> Network:
         """Return the network of a day (``YYYY`` or ``YYYY-MM``; a bare year means its end).
@@ -120,17 +150,26 @@ class Network:
     def _with_links(self, links: gpd.GeoDataFrame, date: str | None = None) -> Network:
         used = pd.unique(links[["from_node", "to_node"]].to_numpy().ravel())
         nodes = self.nodes[self.nodes.index.isin(used)]
-        return Network(nodes, links, self.name, self.date if date is None else date)
+        date = self.date if date is None else date
+        return replace(self, nodes=nodes, links=links, date=date)
+
+    @cached_property
+    def turns(self) -> gpd.GeoDataFrame:
+        """The turn restrictions that count: their node and both their links are here."""
+        table = self.restrictions
+        ends = table["from_link"].isin(self.links.index) & table["to_link"].isin(self.links.index)
+        return table[ends & table["via_node"].isin(self.nodes.index)]
 
     @cached_property
     def _node_by_place(self) -> dict[str, str]:
-        named = self.nodes.index[self.nodes["place_id"] != ""]
-        pairs = dict(zip(self.nodes.loc[named, "place_id"], named, strict=True))
-        return pairs | {node: node for node in self.nodes.index}
+        named = (self.nodes["place_id"] != "").to_numpy()
+        return dict(zip(self.nodes["place_id"][named], self.nodes.index[named], strict=True))
 
     def node_of(self, place_id: str | None) -> str | None:
         """Return the node that has this id or stands for this place, or None."""
-        return self._node_by_place.get(place_id) if place_id else None
+        if not place_id or place_id in self.nodes.index:
+            return place_id or None
+        return self._node_by_place.get(place_id)
 
     @cached_property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
@@ -244,6 +283,7 @@ class Network:
         Vertices are node ids; the expressway and the rail level of a node are vertices of
         their own, ``<id>@expressway`` and ``<id>@rail``, joined to it by edges whose
         ``link_id`` is empty and whose ``minutes`` are the ramp or the platform time.
+        Turn restrictions are not in it: a vertex of it can be left by every edge.
         """
         import networkx as nx
 
@@ -323,10 +363,14 @@ class Network:
         )
         return links[~good]
 
+    def layers(self) -> dict[str, gpd.GeoDataFrame]:
+        """Return the tables that a file holds: nodes, links, and turn restrictions if any."""
+        found = {"nodes": self.nodes.reset_index(), "links": self.links.reset_index()}
+        return found if self.turns.empty else found | {"restrictions": self.turns}
+
     def write(self, path: str | Path) -> None:
-        """Write layers ``nodes`` and ``links``: GeoPackage (EPSG:4490) or GeoJSON (WGS84)."""
-        layers = {"nodes": self.nodes.reset_index(), "links": self.links.reset_index()}
-        write_layers(path, layers)
+        """Write the layers: GeoPackage (EPSG:4490) or GeoJSON (WGS84)."""
+        write_layers(path, self.layers())
 
 
 def is_date(text: str) -> bool:
@@ -469,7 +513,7 @@ def read(path: str | Path) -> Network:
         When it cannot be read, lacks a layer, a column or a CRS, or its tables have faults.
     """
     path = Path(path)
-    nodes, links = _read_layers(path)
+    nodes, links, turns = _read_layers(path)
     for layer, frame, key in (("nodes", nodes, "node_id"), ("links", links, "link_id")):
         if frame.empty:
             raise InputError.of(f"{path} {layer}", "图层是空的", "the layer is empty")
@@ -494,9 +538,25 @@ def read(path: str | Path) -> Network:
         raise InputError.of(f"{path} nodes {bad}", "节点没有坐标", "the node has no position")
     nodes = as_nodes(nodes.assign(node_id=as_text(nodes["node_id"])).set_index("node_id"))
     links = links.assign(link_id=as_text(links["link_id"])).set_index("link_id")
-    network = Network(nodes, as_links(links, _single_lines(links)))
-    collect(network.faults(path.name))
-    return Network(nodes, _turned(network), path.stem)
+    network = Network(nodes, as_links(links, _single_lines(links)), path.stem)
+    collect([*network.faults(path.name), *_restriction_faults(turns, f"{path.name} restrictions")])
+    return replace(network, links=_turned(network), restrictions=as_restrictions(turns))
+
+
+def _restriction_faults(table: pd.DataFrame, where: str) -> list[Fault]:
+    missing = [name for name in RESTRICTION_COLUMNS[1:5] if name not in table]
+    if missing:
+        text = f"缺少列 {'、'.join(missing)}", f"columns missing: {', '.join(missing)}"
+        return [Fault(where, *text)] if len(table) else []
+    return [
+        Fault(
+            f"{where} 第{row + 1}行",
+            f"kind 应是 no(禁止这样转)或 only(只许这样转):{kind}",
+            "kind must be no (this turn is forbidden) or only (every other one is)",
+        )
+        for row, kind in enumerate(table["kind"])
+        if kind not in RESTRICTION_KINDS
+    ]
 
 
 def _single_lines(links: gpd.GeoDataFrame) -> np.ndarray:
@@ -517,15 +577,17 @@ def _turned(network: Network) -> gpd.GeoDataFrame:
     return network.links.set_geometry(np.where(other < as_is, shapely.reverse(lines), lines))
 
 
-def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
+    """Return nodes, links and turn restrictions; the latter need not be there."""
     if not path.is_file():
         raise InputError.of(path, "文件不存在", "no such file")
     try:
         if path.suffix.lower() in (".geojson", ".json"):
-            whole = gpd.read_file(path)
-            lines = whole.geometry.geom_type.isin(["LineString", "MultiLineString"])
-            return whole[~lines], whole[lines]
-        return gpd.read_file(path, layer="nodes"), gpd.read_file(path, layer="links")
+            return _parted(gpd.read_file(path))
+        nodes, links = (gpd.read_file(path, layer=name) for name in ("nodes", "links"))
+        if "restrictions" not in set(gpd.list_layers(path)["name"]):
+            return nodes, links, as_restrictions()
+        return nodes, links, gpd.read_file(path, layer="restrictions")
     except InputError:
         raise
     except Exception as error:  # pyogrio raises many kinds
@@ -534,3 +596,10 @@ def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
             "读不出路网;应是含 nodes 和 links 两个图层的 GeoPackage 或 GeoJSON",
             f"not a network file with layers nodes and links: {str(error).splitlines()[0]}",
         ) from None
+
+
+def _parted(whole: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Return the nodes, links and turn restrictions of a file that holds them in one layer."""
+    lines = whole.geometry.geom_type.isin(["LineString", "MultiLineString"])
+    turns = ~lines & whole["via_node"].notna() if "via_node" in whole else lines & False
+    return whole[~lines & ~turns], whole[lines], whole[turns]

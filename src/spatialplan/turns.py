@@ -2,23 +2,46 @@
 
 Whoever enters a node by a link with a restriction arrives at a copy of the node, from which the
 arcs go on that he may take. Nothing else changes, so every search that works on arcs honours
-the restrictions.
+the restrictions. A trip that begins at the node begins at the node itself, which can be left
+by every arc; one that ends there ends at the node or at any of its copies.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from spatialplan.network import Arcs, Network
+from spatialplan.network import RAIL, Arcs, Network, as_restrictions
 
-__all__ = ["restricted"]
+__all__ = ["followed", "restricted"]
 
 
-def restricted(network: Network, arcs: Arcs, restrictions: pd.DataFrame) -> Arcs:
+def followed(restrictions: pd.DataFrame, link_id: str, halves: pd.DataFrame) -> pd.DataFrame:
+    """Return turn restrictions that hold for the two halves of a link that was cut, too.
+
+    Parameters
+    ----------
+    halves
+        Rows of links with ``from_node, to_node``; a restriction of the link becomes one of the
+        half that ends at its node. The rows of the whole link stay: they count again when
+        the cut is taken back.
+    """
+    more = []
+    for side in ("from_link", "to_link"):
+        rows = restrictions[restrictions[side] == link_id]
+        for half in halves.itertuples():
+            there = rows[rows["via_node"].isin([half.from_node, half.to_node])]
+            more.append(there.assign(**{side: half.Index}))
+    return (
+        as_restrictions(pd.concat([restrictions, *more])) if any(map(len, more)) else restrictions
+    )
+
+
+def restricted(network: Network, arcs: Arcs, restrictions: pd.DataFrame | None = None) -> Arcs:
     """Return the arcs with turn restrictions built in.
 
     Parameters
@@ -26,9 +49,10 @@ def restricted(network: Network, arcs: Arcs, restrictions: pd.DataFrame) -> Arcs
     network, arcs
         A network and its arcs under some profile.
     restrictions
-        Columns ``from_link, via_node, to_link`` (ids of the network) and ``kind``: ``no``
-        (this turn is forbidden) or ``only`` (every other one is). Rows about links or nodes
-        that the network lacks are passed over.
+        By default the network's own. Columns ``from_link, via_node, to_link`` (ids of the
+        network) and ``kind``: ``no`` (this turn is forbidden) or ``only`` (every other one
+        is). Rows about links or nodes that the network lacks, and about railways, are passed
+        over.
 
     Returns
     -------
@@ -36,10 +60,11 @@ def restricted(network: Network, arcs: Arcs, restrictions: pd.DataFrame) -> Arcs
         With more vertices than before: copies come after the old ones, which keep their
         numbers. A trip that starts at a node is not restricted there.
     """
-    forbidden = _forbidden(network, restrictions)
+    table = network.restrictions if restrictions is None else restrictions
+    forbidden = _forbidden(network, table) if len(table) else {}
     if not forbidden:
         return arcs
-    builder = _Copies(arcs)
+    builder = _Copies(arcs, [node for _, node in forbidden])
     for (link, node), links in forbidden.items():
         builder.split(link, node, links)
     return builder.finished()
@@ -53,6 +78,7 @@ def _forbidden(
     first = network.links.index.get_indexer(restrictions["from_link"])
     last = network.links.index.get_indexer(restrictions["to_link"])
     known = (nodes >= 0) & (first >= 0) & (last >= 0)
+    known &= network.levels[first] != RAIL
     at = _links_at(network, set(nodes[known].tolist()))
     no: dict[tuple[int, int], set[int]] = defaultdict(set)
     only: dict[tuple[int, int], set[int]] = defaultdict(set)
@@ -76,54 +102,47 @@ def _links_at(network: Network, nodes: set[int]) -> dict[int, set[int]]:
 class _Copies:
     """The arcs being changed: columns of the new ones wait in lists."""
 
-    def __init__(self, arcs: Arcs) -> None:
+    def __init__(self, arcs: Arcs, nodes: Iterable[int]) -> None:
         self.arcs = arcs
         self.head = arcs.head.copy()
         self.size = len(arcs.vertex_node)
         self.vertex_node: list[int] = []
         self.vertex_level: list[int] = []
         self.new: list[tuple[int, int, int]] = []  # tail, head, the arc that it copies
-        self.order = np.argsort(arcs.tail, kind="stable")
-        self.start = np.searchsorted(arcs.tail[self.order], np.arange(self.size + 1))
-        self.by_link = np.argsort(arcs.link, kind="stable")
-        self.links = arcs.link[self.by_link]
         self.vertices: dict[int, list[int]] = defaultdict(list)
-        for vertex, node in enumerate(arcs.vertex_node.tolist()):
-            self.vertices[node].append(vertex)
+        at_nodes = np.isin(arcs.vertex_node, list(nodes))
+        for vertex in np.flatnonzero(at_nodes).tolist():
+            self.vertices[int(arcs.vertex_node[vertex])].append(vertex)
+        self.leaving, self.arriving = (
+            _by_vertex(side, np.flatnonzero(at_nodes[side])) for side in (arcs.tail, arcs.head)
+        )
 
     def split(self, link: int, node: int, forbidden: frozenset[int]) -> None:
         """Send the arcs of a link that end at a node to a copy of it, on all its levels."""
-        old = self.vertices[node]
-        low, high = np.searchsorted(self.links, [link, link + 1])
-        entering = [
-            arc
-            for arc in self.by_link[low:high].tolist()
-            if self.arcs.vertex_node[self.arcs.head[arc]] == node
-        ]
+        old, arcs = self.vertices[node], self.arcs
+        entering = [a for v in old for a in self.arriving[v] if arcs.link[a] == link]
         if not entering:
             return
         copy = {vertex: self.size + len(self.vertex_node) + i for i, vertex in enumerate(old)}
         self.vertex_node += [node] * len(old)
-        self.vertex_level += self.arcs.vertex_level[old].tolist()
+        self.vertex_level += arcs.vertex_level[old].tolist()
         for vertex in old:
-            for arc in self.order[self.start[vertex] : self.start[vertex + 1]].tolist():
-                if int(self.arcs.link[arc]) in forbidden:
+            for arc in self.leaving[vertex]:
+                if int(arcs.link[arc]) in forbidden:
                     continue
-                head = int(self.arcs.head[arc])
+                head = int(arcs.head[arc])
                 # Between the levels of the node one stays among the copies.
-                inner = self.arcs.link[arc] < 0 and head in copy
+                inner = arcs.link[arc] < 0 and head in copy
                 self.new.append((copy[vertex], copy[head] if inner else head, arc))
         for arc in entering:
-            self.head[arc] = copy[int(self.arcs.head[arc])]
+            self.head[arc] = copy[int(arcs.head[arc])]
 
     def finished(self) -> Arcs:
         """Return the changed arcs."""
-        if not self.new and not self.vertex_node:
-            return self.arcs
         tail, head, arc = np.array(self.new, dtype=np.int64).reshape(-1, 3).T
         # A copied arc may itself lead into a split junction.
         old = self.arcs
-        moved = (self.arcs.link[arc] >= 0) & (self.head[arc] != old.head[arc])
+        moved = (old.link[arc] >= 0) & (self.head[arc] != old.head[arc])
         head = np.where(moved, self.head[arc], head)
         return replace(
             old,
@@ -136,3 +155,11 @@ class _Copies:
                 for name in ("minutes", "km", "link", "backward")
             },
         )
+
+
+def _by_vertex(side: np.ndarray, arcs: np.ndarray) -> dict[int, list[int]]:
+    """Return for each vertex which of some arcs have it as their tail (or head)."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for arc in arcs.tolist():
+        found[int(side[arc])].append(arc)
+    return found
