@@ -418,7 +418,8 @@ def test_road_access_is_from_ordinary_roads_only(network, x, y):
             terminal = graph.terminal(place)
         except InputError:
             continue  # far from every road
-        levels = [graph.arcs.vertex_level[v] for v in terminal.vertices if v >= 0]
+        gates = (*terminal.leaving, *terminal.arriving)
+        levels = [graph.arcs.vertex_level[gate.vertex] for gate in gates]
         assert set(levels) <= {0}
         if terminal.link >= 0:
             assert network.levels[terminal.link] not in (EXPRESSWAY, RAIL)

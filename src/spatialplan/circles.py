@@ -114,12 +114,9 @@ def _pieces(
     graph: Graph, origins: Sequence[Place], best: np.ndarray, limit: float, reverse: bool
 ) -> Iterator[_Piece]:
     """Yield the runs along links, each from the end where it is entered."""
-    tails, heads = graph.link_vertices
     whole = graph.link_minutes
     oneway = graph.network.links["oneway"].to_numpy(dtype=bool)
-    from_tail, from_head = best[tails].copy(), best[heads].copy()
-    # A one-way link is entered at its first end, and in a reverse search at its last.
-    (from_tail if reverse else from_head)[oneway] = np.inf
+    from_tail, from_head = graph.at_links(best, reverse)
     with np.errstate(invalid="ignore"):
         meeting = np.clip((from_head - from_tail + whole) / (2 * whole), 0.0, 1.0)
     meeting = np.where(np.isinf(from_head), 1.0, np.where(np.isinf(from_tail), 0.0, meeting))

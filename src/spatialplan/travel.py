@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
+from spatialplan import searches
 from spatialplan.errors import InputError
 from spatialplan.geodesy import straight_km
 from spatialplan.network import EXPRESSWAY, RAIL, SURFACE, Arcs, Network
 from spatialplan.places import Place
+from spatialplan.searches import Search
 from spatialplan.standards import SpeedProfile
+from spatialplan.turns import restricted
+
+if TYPE_CHECKING:
+    from spatialplan.engine import Compiled
 
 __all__ = [
+    "Gate",
     "Graph",
     "Leg",
     "Route",
+    "Terminal",
     "compile_graph",
     "nearest",
     "reach",
@@ -68,18 +77,31 @@ class Route:
         return float(straight_km(a.lon, a.lat, b.lon, b.lat))
 
 
+class Gate(NamedTuple):
+    """A vertex that a place is left by or arrived from, and the minutes and km between them.
+
+    `way` says for a place beside a link which end of the link it is: 0 the first, 1 the last.
+    """
+
+    vertex: int
+    minutes: float = 0.0
+    km: float = 0.0
+    way: int = 0
+
+
 @dataclass(frozen=True)
 class Terminal:
-    """Where a place meets the roads: up to two vertices, with minutes from and to each.
+    """Where a place meets the roads, with the gates by which it is left and arrived at.
 
-    A place on a node has one vertex; a place beside a link has the ends of the link, and
-    `link`, `fraction` say where on it. `access` is the leg from the place to the road.
+    A place on a node is left by the node's vertex; one beside a link by the ends of the link,
+    and `link`, `fraction` say where on it. `access` is the leg from the place to the road.
+    Where turns are restricted, a node has copies that one may arrive at, and a link may be
+    entered from several vertices.
     """
 
     place: Place
-    vertices: tuple[int, int]
-    out: tuple[float, float]
-    back: tuple[float, float]
+    leaving: tuple[Gate, ...] = ()
+    arriving: tuple[Gate, ...] = ()
     link: int = -1
     fraction: float = 0.0
     access_minutes: float = 0.0
@@ -88,10 +110,6 @@ class Terminal:
     def share(self, way: int) -> float:
         """Return the share of the link between the place and one of its ends."""
         return self.fraction if way == 0 else 1.0 - self.fraction
-
-
-_AT_NODE = ((0.0, np.inf), (0.0, np.inf))
-_NO_WAY = ((np.inf, np.inf), (np.inf, np.inf))
 
 
 @dataclass(frozen=True)
@@ -108,23 +126,56 @@ class Graph:
         return len(self.arcs.vertex_node)
 
     @cached_property
-    def _vertex_at(self) -> dict[tuple[int, int], int]:
-        pairs = zip(self.arcs.vertex_node.tolist(), self.arcs.vertex_level.tolist(), strict=True)
-        return {pair: vertex for vertex, pair in enumerate(pairs)}
+    def _by_node(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices in the order of their levels and nodes, and those as one ascending number."""
+        key = self.arcs.vertex_level * len(self.network.nodes) + self.arcs.vertex_node
+        order = np.argsort(key, kind="stable")
+        return order, key[order]
+
+    def vertices(self, node: int, level: int = SURFACE) -> np.ndarray:
+        """Return the vertices of a node (by position) on a level.
+
+        The first is the node itself; the others are copies for those who may not turn from
+        it as they like.
+        """
+        order, key = self._by_node
+        asked = level * len(self.network.nodes) + node
+        low, high = np.searchsorted(key, [asked, asked + 1])
+        return order[low:high]
 
     def vertex(self, node: int, level: int = SURFACE) -> int:
-        """Return the vertex of a node (by position) on a level, or -1."""
-        return self._vertex_at.get((node, level), -1)
+        """Return the vertex that a node (by position) is on a level, or -1."""
+        found = self.vertices(node, level)
+        return int(found[0]) if len(found) else -1
 
     @cached_property
-    def link_vertices(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices at the first and the last end of each link."""
-        count = len(self.network.links)
-        forward = (self.arcs.link >= 0) & ~self.arcs.backward
-        tail, head = np.empty(count, dtype=int), np.empty(count, dtype=int)
-        tail[self.arcs.link[forward]] = self.arcs.tail[forward]
-        head[self.arcs.link[forward]] = self.arcs.head[forward]
-        return tail, head
+    def _by_link(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.arcs.link, kind="stable")
+        return order, self.arcs.link[order]
+
+    def arcs_of(self, link: int) -> np.ndarray:
+        """Return the arcs of a link; one for each way unless turns are restricted at its ends."""
+        order, links = self._by_link
+        low, high = np.searchsorted(links, [link, link + 1])
+        return order[low:high]
+
+    def at_links(self, best: np.ndarray, reverse: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least minutes at which each link is entered at its first and its last end.
+
+        Parameters
+        ----------
+        best
+            Minutes at each vertex, as `reach` gives them.
+        reverse
+            The least minutes that one has still to go on leaving it by these ends.
+        """
+        arcs, count = self.arcs, len(self.network.links)
+        at = best[arcs.head if reverse else arcs.tail]
+        usable = np.flatnonzero((arcs.link >= 0) & np.isfinite(at))
+        found = np.full((2, count), np.inf)
+        ends = arcs.backward[usable] != reverse
+        np.minimum.at(found, (ends.astype(int), arcs.link[usable]), at[usable])
+        return found[0], found[1]
 
     @cached_property
     def link_minutes(self) -> np.ndarray:
@@ -156,6 +207,18 @@ class Graph:
         return self._matrices[mode]
 
     @cached_property
+    def _compiled(self) -> dict[str, Compiled]:
+        return {}
+
+    def compiled(self, mode: str) -> Compiled:
+        """Return the arcs of a mode, as of `matrix`, compiled for searches on large networks."""
+        from spatialplan import engine
+
+        if mode not in self._compiled:
+            self._compiled[mode] = engine.compile_travel(self, mode)
+        return self._compiled[mode]
+
+    @cached_property
     def rail_ids(self) -> frozenset[str]:
         """Ids of the links of railways."""
         return frozenset(self.network.links.index[self.network.levels == RAIL])
@@ -184,8 +247,10 @@ class Graph:
     def stations(self) -> tuple[np.ndarray, np.ndarray]:
         """Surface and rail vertices of the stations that have a road."""
         level = self.arcs.vertex_level
-        up = (level[self.arcs.tail] == SURFACE) & (level[self.arcs.head] == RAIL)
-        return self.arcs.tail[up], self.arcs.head[up]
+        up = np.flatnonzero((level[self.arcs.tail] == SURFACE) & (level[self.arcs.head] == RAIL))
+        # Of a station with copies the first vertex is the station itself.
+        _, first = np.unique(self.arcs.vertex_node[self.arcs.tail[up]], return_index=True)
+        return self.arcs.tail[up[first]], self.arcs.head[up[first]]
 
     @cached_property
     def _terminals(self) -> dict[Place, Terminal]:
@@ -228,10 +293,15 @@ class Graph:
 
     def _node_terminal(self, place: Place) -> Terminal | None:
         node = self.network.node_of(place.place_id)
-        vertex = -1 if node is None else self.vertex(self.network.nodes.index.get_loc(node))
-        if vertex < 0:
+        if node is None:
             return None
-        return Terminal(place, (vertex, -1), *_AT_NODE)
+        vertices = self.vertices(self.network.nodes.index.get_loc(node)).tolist()
+        return self.at_vertices(place, vertices) if vertices else None
+
+    def at_vertices(self, place: Place, vertices: Sequence[int]) -> Terminal:
+        """Return a place as one on a node, whose vertices are given, the node itself first."""
+        gates = tuple(map(Gate, vertices))
+        return Terminal(place, gates[:1], gates)
 
     def _link_terminal(self, place: Place) -> Terminal:
         found = self.network.nearest_link(place.lon, place.lat)
@@ -239,35 +309,40 @@ class Graph:
             raise InputError.of(
                 place.name_zh, "路网中没有普通公路", "the network has no ordinary road"
             )
-        link, fraction, distance = found
+        distance = found[2]
         if distance > SNAP_LIMIT_KM and place.place_id:
-            return Terminal(place, (-1, -1), *_NO_WAY)
+            return Terminal(place)
         if distance > SNAP_LIMIT_KM:
             raise InputError.of(
                 place.name_zh,
                 f"离最近的公路 {distance:.0f} km,超过 {SNAP_LIMIT_KM:.0f} km;请检查坐标或路网范围",
                 f"{distance:.0f} km from the nearest road; check the position or the network",
             )
-        tail, head = (int(side[link]) for side in self.link_vertices)
+        return self._beside(place, *found)
+
+    def _beside(self, place: Place, link: int, fraction: float, distance: float) -> Terminal:
+        """Return a place beside a link, at a fraction of it and km from it."""
         access = distance / self.profile.access_kmh * 60.0
-        whole = float(self.link_minutes[link])
-        near, far = access + fraction * whole, access + (1.0 - fraction) * whole
-        oneway = bool(self.network.links["oneway"].iloc[link])
-        return Terminal(
-            place,
-            (tail, head),
-            (np.inf if oneway else near, far),
-            (near, np.inf if oneway else far),
-            link,
-            fraction,
-            access,
-            distance,
-        )
+        shares = fraction, 1.0 - fraction
+        minutes = [access + share * float(self.link_minutes[link]) for share in shares]
+        whole = float(self.network.links["length_km"].iloc[link])
+        gates: tuple[set[Gate], set[Gate]] = set(), set()
+        for arc in self.arcs_of(link).tolist():
+            back = int(self.arcs.backward[arc])
+            for side, vertex, way in (
+                (0, int(self.arcs.head[arc]), 1 - back),
+                (1, int(self.arcs.tail[arc]), back),
+            ):
+                km = distance + shares[way] * whole
+                gates[side].add(Gate(vertex, minutes[way], km, way))
+        order = attrgetter("way", "vertex")
+        leaving, arriving = (tuple(sorted(side, key=order)) for side in gates)
+        return Terminal(place, leaving, arriving, link, fraction, access, distance)
 
 
 def compile_graph(network: Network, profile: SpeedProfile) -> Graph:
     """Return the network compiled for travel under a speed profile."""
-    return Graph(network, profile, network.arcs(profile))
+    return Graph(network, profile, restricted(network, network.arcs(profile)))
 
 
 def _csr(arcs: Arcs, chosen: np.ndarray, size: int) -> tuple[csr_array, np.ndarray]:
@@ -281,69 +356,6 @@ def _csr(arcs: Arcs, chosen: np.ndarray, size: int) -> tuple[csr_array, np.ndarr
     np.cumsum(np.bincount(tail[first], minlength=size), out=pointer[1:])
     data = minutes[order], head[first].astype(np.int32), pointer
     return csr_array(data, shape=(size, size)), chosen[order]
-
-
-@dataclass(frozen=True)
-class _Search:
-    """Shortest-path trees from some vertices (to them, when `reverse`)."""
-
-    matrix: csr_array
-    arc_of: np.ndarray
-    row_of: dict[int, int]
-    minutes: np.ndarray
-    before: np.ndarray
-
-    @classmethod
-    def run(cls, graph: Graph, vertices: np.ndarray, mode: str, limit: float) -> _Search:
-        matrix, arc_of = graph.matrix(mode)
-        unique = np.unique(vertices[vertices >= 0])
-        if not len(unique):
-            nothing = np.full((1, graph.size), np.inf)
-            return cls(matrix, arc_of, {}, nothing, np.full_like(nothing, -1, dtype=int))
-        minutes, before = dijkstra(matrix, indices=unique, limit=limit, return_predecessors=True)
-        rows = {int(vertex): row for row, vertex in enumerate(unique)}
-        return cls(matrix, arc_of, rows, minutes, before)
-
-    def between(self, tails: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        """Minutes from each tail to each head; infinite where a vertex is -1."""
-        rows = np.array([self.row_of.get(int(vertex), -1) for vertex in tails], dtype=int)
-        found = self.minutes[np.ix_(rows, heads)]
-        found[rows < 0, :] = np.inf
-        found[:, np.asarray(heads) < 0] = np.inf
-        return found
-
-    def sums(self, of_arcs: np.ndarray) -> np.ndarray:
-        """Return what the paths add up of some quantity of arcs, shape of `minutes`.
-
-        Each vertex starts with the arc that leads to it and then, again and again, takes
-        over what its forerunner has: twice as far back each time.
-        """
-        root = np.arange(self.before.shape[1])
-        before = np.where(self.before < 0, root, self.before)
-        rows = np.repeat(np.arange(len(self.matrix.indptr) - 1), np.diff(self.matrix.indptr))
-        keys = rows * len(root) + self.matrix.indices
-        wanted = before * len(root) + root
-        entry = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        moved = before != root
-        total = np.zeros(before.shape)
-        total[moved] = of_arcs[self.arc_of[entry[moved]]]
-        while True:
-            total = total + np.take_along_axis(total, before, axis=1)
-            further = np.take_along_axis(before, before, axis=1)
-            if (further == before).all():
-                return total
-            before = further
-
-    def arcs(self, start: int, end: int) -> list[int]:
-        """Return the arcs of the path between two vertices, in order."""
-        row, arcs = self.row_of[start], []
-        while end != start:
-            previous = int(self.before[row, end])
-            low, high = self.matrix.indptr[previous], self.matrix.indptr[previous + 1]
-            entry = low + np.searchsorted(self.matrix.indices[low:high], end)
-            arcs.append(int(self.arc_of[entry]))
-            end = previous
-        return arcs[::-1]
 
 
 def _end_leg(graph: Graph, terminal: Terminal, way: int, out: bool) -> list[Leg]:
@@ -360,11 +372,26 @@ def _end_leg(graph: Graph, terminal: Terminal, way: int, out: bool) -> list[Leg]
     return legs if out else legs[::-1]
 
 
-def _end_km(graph: Graph, terminal: Terminal, way: int) -> float:
-    if terminal.link < 0:
-        return 0.0
-    whole = float(graph.network.links["length_km"].iloc[terminal.link])
-    return terminal.access_km + terminal.share(way) * whole
+@dataclass(frozen=True)
+class _Gates:
+    """Gates of some terminals as arrays of shape (terminals, most gates); vertex -1: none."""
+
+    vertices: np.ndarray
+    minutes: np.ndarray
+    km: np.ndarray
+
+    @classmethod
+    def of(cls, gates: Sequence[Sequence[Gate]]) -> _Gates:
+        size = len(gates), max(map(len, gates), default=0) or 1
+        found = cls(np.full(size, -1), np.full(size, np.inf), np.zeros(size))
+        for row, some in enumerate(gates):
+            for column, gate in enumerate(some):
+                found.vertices[row, column], found.minutes[row, column] = gate.vertex, gate.minutes
+                found.km[row, column] = gate.km
+        return found
+
+
+ALONG, SAME = -1, -2  # choices of a route that passes no gate
 
 
 @dataclass(frozen=True)
@@ -372,11 +399,13 @@ class _Table:
     """All pairs of some terminals on roads (or on everything): minutes and how they came."""
 
     graph: Graph
-    search: _Search
+    search: Search
     origins: list[Terminal]
     destinations: list[Terminal]
+    out: _Gates
+    back: _Gates
     minutes: np.ndarray
-    choice: np.ndarray  # 0-3: which pair of vertices; 4: along one link; 5: the same place
+    choice: np.ndarray  # number of the origin's gate × most gates + that of the destination's
 
     @classmethod
     def of(
@@ -387,39 +416,30 @@ class _Table:
         mode: str,
         limit: float = np.inf,
     ) -> _Table:
-        tails = np.array([o.vertices for o in origins], dtype=int).reshape(-1, 2)
-        heads = np.array([d.vertices for d in destinations], dtype=int).reshape(-1, 2)
-        search = _Search.run(graph, tails, mode, limit)
-        out = np.array([o.out for o in origins]).reshape(-1, 2)
-        back = np.array([d.back for d in destinations]).reshape(-1, 2)
-        size = len(origins), len(destinations)
-        options = np.full((6, *size), np.inf)
-        for way in range(4):
-            o, d = divmod(way, 2)
-            between = search.between(tails[:, o], heads[:, d])
-            options[way] = out[:, o, None] + between + back[None, :, d]
-        for row, column, minutes in _along_one_link(graph, origins, destinations):
-            options[4, row, column] = minutes
-        for row, origin in enumerate(origins):
-            for column, destination in enumerate(destinations):
-                if origin.place == destination.place:
-                    options[5, row, column] = 0.0
-        minutes = options.min(axis=0)
+        out = _Gates.of([origin.leaving for origin in origins])
+        back = _Gates.of([destination.arriving for destination in destinations])
+        search = searches.search(graph, out.vertices, mode, limit)
+        found = search.between(out.vertices.ravel(), back.vertices.ravel())
+        options = found.reshape(*out.minutes.shape, *back.minutes.shape)
+        options = options + out.minutes[:, :, None, None] + back.minutes
+        ways = out.minutes.shape[1] * back.minutes.shape[1]
+        options = options.transpose(1, 3, 0, 2).reshape(ways, len(origins), len(destinations))
+        minutes, choice = options.min(axis=0), options.argmin(axis=0)
+        for row, column, along in _along_one_link(graph, origins, destinations):
+            if along < minutes[row, column]:
+                minutes[row, column], choice[row, column] = along, ALONG
+        same = _same(origins, destinations)
+        minutes[same], choice[same] = 0.0, SAME
         minutes[minutes > limit] = np.inf
-        return cls(graph, search, origins, destinations, minutes, options.argmin(axis=0))
+        return cls(graph, search, origins, destinations, out, back, minutes, choice)
 
     @property
     def km(self) -> np.ndarray:
         """Kilometres of the fastest route of each pair; NaN where there is no way."""
         found = self._sums(self.graph.arcs.km)
-        out, back = (
-            np.array([[_end_km(self.graph, end, w) for w in (0, 1)] for end in ends]).reshape(-1, 2)
-            for ends in (self.origins, self.destinations)
-        )
-        for way in range(4):
-            o, d = divmod(way, 2)
-            found += np.where(self.choice == way, out[:, o, None] + back[None, :, d], 0.0)
-        for row, column in np.argwhere(self.choice == 4):
+        pairs, (first, last) = self._passing
+        found[pairs] += self.out.km[pairs[0], first] + self.back.km[pairs[1], last]
+        for row, column in np.argwhere(self.choice == ALONG):
             legs = _legs_along(self.graph, self.origins[row], self.destinations[column])
             found[row, column] = sum(leg.km for leg in legs)
         return np.where(np.isfinite(self.minutes), found, np.nan)
@@ -429,35 +449,39 @@ class _Table:
         """Minutes in trains on the fastest route of each pair; NaN where there are none."""
         level = self.graph.arcs.vertex_level
         riding = (level[self.graph.arcs.tail] == RAIL) & (level[self.graph.arcs.head] == RAIL)
+        if not riding.any():
+            return np.full(self.minutes.shape, np.nan)
         found = self._sums(np.where(riding, self.graph.arcs.minutes, 0.0))
         return np.where(np.isfinite(self.minutes) & (found > 0), found, np.nan)
 
+    @property
+    def _passing(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """The pairs whose route passes gates, and the numbers of the gates at both ends."""
+        pairs = np.nonzero(np.isfinite(self.minutes) & (self.choice >= 0))
+        return pairs, np.divmod(self.choice[pairs], self.back.vertices.shape[1])
+
     def _sums(self, of_arcs: np.ndarray) -> np.ndarray:
         """Return what the arcs of each pair's route add up to."""
-        sums = self.search.sums(of_arcs)
+        pairs, (first, last) = self._passing
+        tails, heads = self.out.vertices[pairs[0], first], self.back.vertices[pairs[1], last]
         found = np.zeros(self.minutes.shape)
-        for way in range(4):
-            o, d = divmod(way, 2)
-            rows = [self.search.row_of.get(end.vertices[o], 0) for end in self.origins]
-            rows = np.array(rows, dtype=int)
-            heads = np.array([end.vertices[d] for end in self.destinations], dtype=int)
-            found = np.where(self.choice == way, sums[np.ix_(rows, heads)], found)
+        found[pairs] = self.search.sums(of_arcs, tails, heads)
         return found
 
     def legs(self, row: int, column: int) -> list[Leg]:
         """Return the legs of one pair; empty when there is no way."""
         choice = int(self.choice[row, column])
-        if not np.isfinite(self.minutes[row, column]) or choice == 5:
+        if not np.isfinite(self.minutes[row, column]) or choice == SAME:
             return []
         origin, destination = self.origins[row], self.destinations[column]
-        if choice == 4:
+        if choice == ALONG:
             return _legs_along(self.graph, origin, destination)
-        o, d = divmod(choice, 2)
-        arcs = self.search.arcs(origin.vertices[o], destination.vertices[d])
+        first, last = divmod(choice, self.back.vertices.shape[1])
+        begin, end = origin.leaving[first], destination.arriving[last]
         return [
-            *_end_leg(self.graph, origin, o, out=True),
-            *(self.graph.leg(arc) for arc in arcs),
-            *_end_leg(self.graph, destination, d, out=False),
+            *_end_leg(self.graph, origin, begin.way, out=True),
+            *(self.graph.leg(arc) for arc in self.search.arcs(begin.vertex, end.vertex)),
+            *_end_leg(self.graph, destination, end.way, out=False),
         ]
 
 
@@ -496,7 +520,8 @@ class _RailTable:
 
     graph: Graph
     access: _Table
-    ride: _Search
+    ride: Search
+    riding: np.ndarray  # minutes between stations, in the order of `Graph.stations`
     egress: _Table
     minutes: np.ndarray
     via: np.ndarray  # boarding and alighting station of each pair, shape (2, o, d)
@@ -505,13 +530,16 @@ class _RailTable:
     def of(cls, graph: Graph, origins: list[Terminal], destinations: list[Terminal]) -> _RailTable:
         surface, rail = graph.stations
         stations = [
-            Terminal(Place(f"station {vertex}", np.nan, np.nan), (int(vertex), -1), *_AT_NODE)
+            graph.at_vertices(
+                Place(f"station {vertex}", np.nan, np.nan),
+                graph.vertices(graph.arcs.vertex_node[vertex]).tolist(),
+            )
             for vertex in surface
         ]
         limit = graph.profile.access_limit_minutes
         access = _Table.of(graph, origins, stations, "road", limit)
         egress = _Table.of(graph, stations, destinations, "road", limit)
-        ride = _Search.run(graph, rail, "rail", np.inf)
+        ride = searches.search(graph, rail, "rail")
         riding = ride.between(rail, rail)
         np.fill_diagonal(riding, np.inf)
         overhead = graph.profile.wait_minutes + graph.profile.leave_minutes
@@ -519,42 +547,36 @@ class _RailTable:
             size = len(origins), len(destinations)
             minutes, via = np.full(size, np.inf), np.zeros((2, *size), dtype=int)
             minutes[_same(origins, destinations)] = 0.0
-            return cls(graph, access, ride, egress, minutes, via)
+            return cls(graph, access, ride, riding, egress, minutes, via)
         boarded = access.minutes[:, :, None] + (riding + overhead)[None]
         board, arrived = boarded.argmin(axis=1), boarded.min(axis=1)
         whole = arrived[:, :, None] + egress.minutes[None]
         alight, minutes = whole.argmin(axis=1), whole.min(axis=1)
         board = np.take_along_axis(board, alight, axis=1)
         minutes[_same(origins, destinations)] = 0.0
-        return cls(graph, access, ride, egress, minutes, np.stack([board, alight]))
+        return cls(graph, access, ride, riding, egress, minutes, np.stack([board, alight]))
 
     @property
     def km(self) -> np.ndarray:
         """Kilometres of the fastest route of each pair; NaN where there is no way."""
-        riding = self.ride.sums(self.graph.arcs.km)
-        return self._sums(self.access.km, riding, self.egress.km)
+        pairs = self._riding
+        board, alight = self.via[:, *pairs]
+        rail, found = self.graph.stations[1], np.zeros(self.minutes.shape)
+        found[pairs] = self.ride.sums(self.graph.arcs.km, rail[board], rail[alight])
+        found[pairs] += self.access.km[pairs[0], board] + self.egress.km[alight, pairs[1]]
+        return np.where(np.isfinite(self.minutes), found, np.nan)
 
     @property
     def in_vehicle(self) -> np.ndarray:
         """Minutes in trains on the fastest route of each pair; NaN where there are none."""
-        found = self._sums(0.0, self.ride.minutes, 0.0)
-        return np.where(found > 0, found, np.nan)
+        pairs, found = self._riding, np.full(self.minutes.shape, np.nan)
+        found[pairs] = self.riding[*self.via[:, *pairs]]
+        return found
 
-    def _sums(
-        self, access: np.ndarray | float, riding: np.ndarray, egress: np.ndarray | float
-    ) -> np.ndarray:
-        """Return what the parts of each pair's route add up to."""
-        size = self.minutes.shape
-        if not len(self.graph.stations[1]):
-            return np.where(np.isfinite(self.minutes), 0.0, np.nan)
-        board, alight = self.via
-        rail = self.graph.stations[1]
-        rows = np.array([self.ride.row_of[int(vertex)] for vertex in rail])
-        access = np.broadcast_to(access, (size[0], len(rail)))
-        egress = np.broadcast_to(egress, (len(rail), size[1]))
-        found = np.take_along_axis(access, board, axis=1) + riding[rows[board], rail[alight]]
-        found = found + np.take_along_axis(egress, alight, axis=0)
-        return np.where(self.minutes > 0, np.where(np.isfinite(self.minutes), found, np.nan), 0.0)
+    @property
+    def _riding(self) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs that go by train."""
+        return np.nonzero((self.minutes > 0) & np.isfinite(self.minutes))
 
     def legs(self, row: int, column: int) -> list[Leg]:
         """Return the legs of one pair; empty when there is no way."""
@@ -575,8 +597,13 @@ class _RailTable:
 def _same(
     origins: Sequence[Terminal], destinations: Sequence[Terminal]
 ) -> tuple[np.ndarray, np.ndarray]:
-    same = [[o.place == d.place for d in destinations] for o in origins]
-    return np.nonzero(np.array(same, dtype=bool).reshape(len(origins), len(destinations)))
+    """Return rows and columns of the pairs that are one place."""
+    columns: dict[Place, list[int]] = {}
+    for column, destination in enumerate(destinations):
+        columns.setdefault(destination.place, []).append(column)
+    pairs = [(row, c) for row, o in enumerate(origins) for c in columns.get(o.place, ())]
+    rows, same = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return rows, same
 
 
 def _table(
@@ -694,6 +721,8 @@ def reach(
     """Return the minutes from the nearest origin to each vertex (to it, when `reverse`).
 
     Infinite beyond `limit` minutes. Shape ``(graph.size,)``; `mode` is ``road`` or ``all``.
+    Where turns are restricted a node has several vertices (`Graph.vertices`): one is there at
+    the least of their minutes.
 
     Raises
     ------
@@ -702,14 +731,7 @@ def reach(
     """
     if mode not in ("road", "all"):
         raise InputError.of("mode", f"方式应是 road、all:{mode}", "mode is road or all")
-    matrix, _ = graph.matrix(mode)
-    matrix = matrix.T.tocsr() if reverse else matrix
-    best = np.full(graph.size, np.inf)
-    for place in origins:
-        terminal = graph.terminal(place)
-        ways = terminal.back if reverse else terminal.out
-        for vertex, minutes in zip(terminal.vertices, ways, strict=True):
-            if vertex >= 0 and minutes <= limit:
-                found = dijkstra(matrix, indices=vertex, limit=limit - minutes)
-                best = np.minimum(best, found + minutes)
-    return best
+    terminals = map(graph.terminal, origins)
+    gates = [gate for t in terminals for gate in (t.arriving if reverse else t.leaving)]
+    starts = [(gate.vertex, gate.minutes) for gate in gates]
+    return searches.reached(graph, starts, limit, mode, reverse)
