@@ -155,14 +155,52 @@ def test_matrix_of_many_equals_single_searches(seed: int, degree: float) -> None
     )
 
 
-def test_matrix_takes_vertices_out() -> None:
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    degree=st.sampled_from([0.5, 1.2, 1.8, 2.6, 4.0]),
+    reverse=st.booleans(),
+    limit=st.sampled_from([np.inf, 8.0]),
+)
+def test_search_through_the_core_equals_the_plain_one(
+    seed: int, degree: float, reverse: bool, limit: float
+) -> None:
+    graph = compiled(seed, degree=degree)
+    chance = np.random.default_rng(seed)
+    starts = [int(vertex) for vertex in chance.integers(0, 60, 5)]
+    starts += [[(starts[3], 0.5), (starts[4], 0.0), (7, 9.0)]]
+    plain = engine.times(graph, starts, reverse=reverse, limit=limit)
+    core, _ = (graph.back if reverse else graph)._core  # once it is there it is used
+    assert len(core.nodes) + len(core.taken) == graph.size
+    found = engine.times(graph, starts, reverse=reverse, limit=limit)
+    assert np.array_equal(found.units, plain.units)
+    ends = chance.integers(0, 60, 9)
+    if not reverse:
+        few = engine.matrix(graph, starts, ends, limit=limit)
+        assert np.array_equal(few, plain.minutes(ends))
+
+
+def test_core_of_a_province_is_small_and_exact() -> None:
     found = province(20_000, seed=3)
     graph = compile_arcs(*found.arcs, found.size, lonlat=found.lonlat)
     seats = found.seats(40)
-    smaller, _ = engine._reduced(graph, [graph.rank[seats]])
-    assert smaller.size < 0.6 * graph.size
-    right = engine.times(graph, seats.tolist()).minutes(seats)
+    plain = [engine.minutes_from(graph, seat) for seat in seats.tolist()]
+    rows = engine.times(graph, seats.tolist())
+    assert len(graph._core[0].nodes) < 0.15 * graph.size
+    assert np.array_equal(rows.minutes(), plain)
+    right = rows.minutes(seats)
     assert np.array_equal(engine.matrix(graph, seats.tolist(), seats), right)
+
+
+def test_core_of_nothing_and_of_loops() -> None:
+    """A loop, arcs both ways in parallel, a closed arc, and vertices without any."""
+    tail, head = np.array([0, 0, 1, 0, 2]), np.array([0, 1, 0, 1, 3])
+    minutes = np.array([1.0, 2.0, 3.0, 1.5, np.inf])
+    graph = compile_arcs(tail, head, minutes, 5)
+    core, _ = graph._core
+    assert len(core.nodes) == 0
+    assert engine.minutes_from(graph, 0).tolist() == [0.0, 1.5, np.inf, np.inf, np.inf]
+    assert engine.minutes_from(graph, 1).tolist() == [3.0, 0.0, np.inf, np.inf, np.inf]
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -36,6 +36,7 @@ from spatialplan.errors import InputError
 from spatialplan.files import atomic_path
 
 if TYPE_CHECKING:
+    from spatialplan.reduction import Core
     from spatialplan.travel import Graph
 
 __all__ = [
@@ -66,7 +67,7 @@ UNITS_PER_MINUTE = 300_000
 UNREACHED = 2**31 - 1
 LONGEST_SEARCH = UNREACHED - 1
 RING_LIMIT = 4096  # buckets; more would not fit the processor's nearest cache
-WORTH_REDUCING = 8  # searches; for fewer it costs more to take out vertices than it saves
+WORTH_REDUCING = 16  # searches; for fewer it costs more to find the core than it saves
 LARGE_SHARE = 4  # repairs give way to a fresh search when a row loses 1/4 of its vertices
 
 Start = int | Sequence[tuple[int, float]]  # a vertex, or vertices with minutes already spent
@@ -167,15 +168,15 @@ class Compiled:
     @cached_property
     def _queue(self) -> tuple[int, int]:
         """Width of a bucket as a power of two, and how many buckets the longest arc needs."""
-        units = self.arcs[:, 1]
-        units = units[units < UNREACHED]
-        if not len(units):
-            return 0, 2
-        short, longest = np.percentile(units[:: max(len(units) // 10_000, 1)], 1), int(units.max())
-        shift = max(int(short).bit_length() - 1, 0)
-        while (longest >> shift) + 2 > RING_LIMIT:
-            shift += 1
-        return shift, 1 << ((longest >> shift) + 1).bit_length()
+        return _buckets(self.arcs[:, 1])
+
+    @cached_property
+    def _core(self) -> tuple[Core, tuple[int, int]]:
+        """What is left of the graph without vertices of little choice, and the queue for it."""
+        from spatialplan.reduction import core_of
+
+        core = core_of(self.pointer, self.arcs)
+        return core, _buckets(core.arcs[:, 1])
 
     @cached_property
     def _matrix(self) -> csr_array:
@@ -205,6 +206,18 @@ class Compiled:
             pair = np.full(self.size, UNREACHED, np.int32), np.empty(self.size, np.int32)
         yield pair
         self._scratch.append(pair)
+
+
+def _buckets(units: np.ndarray) -> tuple[int, int]:
+    """Return the width of a bucket as a power of two, and how many the longest arc needs."""
+    units = units[units < UNREACHED]
+    if not len(units):
+        return 0, 2
+    short, longest = np.percentile(units[:: max(len(units) // 10_000, 1)], 1), int(units.max())
+    shift = max(int(short).bit_length() - 1, 0)
+    while (longest >> shift) + 2 > RING_LIMIT:
+        shift += 1
+    return shift, 1 << ((longest >> shift) + 1).bit_length()
 
 
 def _pointer(tail: np.ndarray, size: int) -> np.ndarray:
@@ -471,6 +484,22 @@ def _fill_slowly(graph: Compiled, seeds: _Seeds, limit: int, dist: np.ndarray) -
     dist[:] = np.where(np.isfinite(found), found - 1.0, UNREACHED)
 
 
+def _goes_by_core(graph: Compiled, searches: int) -> bool:
+    """Tell whether searches should go through the core: it is there, or is worth finding."""
+    return _kernels() is not None and ("_core" in graph.__dict__ or searches >= WORTH_REDUCING)
+
+
+def _fill_by_core(
+    graph: Compiled, seeds: _Seeds, limit: int, dist: np.ndarray, told: tuple[np.ndarray, ...]
+) -> None:
+    """Fill a row through the core; `told` says at which vertices (`reduction.needed`)."""
+    from spatialplan.reduction import search_core
+
+    core, (shift, buckets) = graph._core
+    ring = np.full(buckets, -1, np.int32)
+    search_core(core, seeds.nodes, seeds.units, limit, shift, ring, *told, dist)
+
+
 def _in_threads(work: Callable[[int], object], count: int, workers: int | None) -> None:
     """Call `work` with 0, 1, … in threads; the compiled loops let them run side by side."""
     workers = min(workers or cores(), count)
@@ -515,7 +544,11 @@ def times(
     seeds = tuple(_Seeds.of(graph, start) for start in starts)
     units = np.empty((len(seeds), graph.size), np.int32) if out is None else out
     used, most = graph.back if reverse else graph, _limit_units(limit)
-    _in_threads(lambda row: _fill(used, seeds[row], most, units[row], _NONE), len(seeds), workers)
+    fill, told = _fill, _NONE
+    if _goes_by_core(used, len(seeds)):
+        everywhere = np.arange(len(used._core[0].taken), dtype=np.int32)[::-1].copy()
+        fill, told = _fill_by_core, (everywhere, _NONE)
+    _in_threads(lambda row: fill(used, seeds[row], most, units[row], told), len(seeds), workers)
     return Times(graph, seeds, units, most, reverse)
 
 
@@ -607,39 +640,20 @@ def _columns(
 ) -> np.ndarray:
     seeds = [_Seeds.of(graph, start) for start in starts]
     places, most = graph.rank[ends], _limit_units(limit)
-    if len(seeds) >= WORTH_REDUCING and not np.isfinite(limit) and _kernels() is not None:
-        graph, number = _reduced(graph, [places, *(part.nodes for part in seeds)])
-        places = number[places]
-        seeds = [_Seeds(number[part.nodes], part.units) for part in seeds]
-    targets = np.unique(places)
+    fill, told = _fill, np.unique(places)
+    if _goes_by_core(graph, len(seeds)):
+        from spatialplan.reduction import needed
+
+        fill, told = _fill_by_core, needed(graph._core[0], places)
     units = np.empty((len(seeds), len(ends)), np.int32)
 
     def work(row: int) -> None:
-        dist = np.empty(graph.size, np.int32)
-        _fill(graph, seeds[row], most, dist, targets)
-        units[row] = dist[places]
+        with graph.scratch() as (_, dist):
+            fill(graph, seeds[row], most, dist, told)
+            units[row] = dist[places]
 
     _in_threads(work, len(seeds), workers)
     return to_minutes(units)
-
-
-def _reduced(graph: Compiled, kept: list[np.ndarray]) -> tuple[Compiled, np.ndarray]:
-    """Return the graph without the vertices that offer no choice, and the numbers in it.
-
-    Distances among the kept vertices are the same to the last unit.
-    """
-    keep = np.zeros(graph.size, dtype=bool)
-    for nodes in kept:
-        keep[nodes] = True
-    arriving = np.bincount(graph.arcs[:, 0], minlength=graph.size)
-    first = np.zeros(graph.size + 1, np.int64)
-    np.cumsum(np.diff(graph.pointer) + arriving, out=first[1:])
-    tail, head, units = _kernels().reduce(graph.pointer, graph.arcs, first, keep)
-    number = np.cumsum(keep, dtype=np.int32) - 1
-    pointer = _pointer(number[tail], int(keep.sum()))
-    arcs = np.column_stack([number[head], units])
-    rank = np.arange(len(pointer) - 1, dtype=np.int32)
-    return Compiled(pointer, arcs, np.arange(len(arcs), dtype=np.int32), rank), number
 
 
 def way(graph: Compiled, origin: Start, destination: int) -> Way:

@@ -20,7 +20,6 @@ __all__ = [
     "breadth_first",
     "improve",
     "in_minutes",
-    "reduce",
     "search",
     "within",
     "worsen",
@@ -174,98 +173,6 @@ def in_minutes(dist, rank, per_minute, minutes):
     for i in range(len(rank)):
         units = dist[np.uint64(rank[i])]
         minutes[i] = np.inf if units == UNREACHED else units / per_minute
-
-
-@jit
-def _slot(first, used, ends, node, other):
-    """Return where `node` notes its neighbour `other`; a new place when it does not yet."""
-    for at in range(first[node], first[node] + used[node]):
-        if ends[at] == other:
-            return at
-    return first[node] + used[node]
-
-
-@jit
-def _note(first, used, ends, there, back, node, other, out, home):
-    """Note the units from `node` to a neighbour and from there, where they are less."""
-    at = _slot(first, used, ends, node, other)
-    if at == first[node] + used[node]:
-        ends[at], there[at], back[at] = other, UNREACHED, UNREACHED
-        used[node] += 1
-    there[at], back[at] = min(there[at], out), min(back[at], home)
-
-
-@jit
-def _forget(first, used, ends, there, back, node, other):
-    at = _slot(first, used, ends, node, other)
-    last = first[node] + used[node] - 1
-    ends[at], there[at], back[at] = ends[last], there[last], back[last]
-    used[node] -= 1
-
-
-@jit
-def reduce(pointer, arcs, first, keep):
-    """Return the arcs between what is left when all vertices without a choice are taken out.
-
-    A vertex with one neighbour is dropped, one with two is replaced by an arc past it, each
-    way, until none is left but those to `keep`: distances among these stay what they were.
-    `first` says where the neighbours of each vertex may be noted (arcs out and in). Returns
-    tails, heads and units; `keep` says in the end which vertices are left.
-    """
-    size = len(pointer) - 1
-    used = np.zeros(size, np.int32)
-    ends = np.empty(first[-1], np.int32)
-    there, back = np.empty(first[-1], np.int64), np.empty(first[-1], np.int64)
-    for node in range(size):
-        for arc in range(pointer[node], pointer[node + 1]):
-            head, units = arcs[arc, 0], arcs[arc, 1]
-            if head != node and units != UNREACHED:
-                _note(first, used, ends, there, back, node, head, units, UNREACHED)
-                _note(first, used, ends, there, back, head, node, UNREACHED, units)
-    waiting, count = np.empty(size, np.int32), 0
-    gone = np.zeros(size, np.bool_)
-    for begin in range(size):
-        if keep[begin] or gone[begin] or used[begin] > 2:
-            continue
-        waiting[0], count = begin, 1
-        while count > 0:
-            count -= 1
-            node = waiting[count]
-            if keep[node] or gone[node] or used[node] > 2:
-                continue
-            gone[node] = True
-            at = first[node]
-            number = used[node]
-            for i in range(number):
-                _forget(first, used, ends, there, back, ends[at + i], node)
-            if number == 2:
-                one, other = ends[at], ends[at + 1]
-                ahead, behind = back[at] + there[at + 1], back[at + 1] + there[at]
-                ahead, behind = min(ahead, UNREACHED), min(behind, UNREACHED)
-                if ahead != UNREACHED or behind != UNREACHED:
-                    _note(first, used, ends, there, back, one, other, ahead, behind)
-                    _note(first, used, ends, there, back, other, one, behind, ahead)
-            for i in range(number):
-                # Only a neighbour with less than before can have become one without a choice.
-                near = ends[at + i]
-                if not keep[near] and not gone[near] and used[near] <= 2:
-                    waiting[count] = near
-                    count += 1
-    total = 0
-    for node in range(size):
-        keep[node] = not gone[node]
-        if keep[node]:
-            total += used[node]
-    tails, heads = np.empty(total, np.int32), np.empty(total, np.int32)
-    units = np.empty(total, np.int32)
-    total = 0
-    for node in range(size):
-        if keep[node]:
-            for at in range(first[node], first[node] + used[node]):
-                if there[at] != UNREACHED:
-                    tails[total], heads[total], units[total] = node, ends[at], there[at]
-                    total += 1
-    return tails[:total], heads[:total], units[:total]
 
 
 @jit
