@@ -317,7 +317,7 @@ def test_open_network_hangs_together():
 def test_whole_network_hangs_together():
     parts = components(ALL_LINKS)
     assert len(parts) == 1, [sorted(part)[:5] for part in parts[1:]]
-    assert {i for i in PLACES if i not in parts[0]} <= FAR_OUTSIDE | {"hacheng-haiyan"}
+    assert {i for i in PLACES if i not in parts[0]} <= FAR_OUTSIDE
 
 
 def test_every_seat_and_town_lies_on_an_ordinary_road():
@@ -513,7 +513,7 @@ def test_drawing_is_quick(drawn):
     places[["lon", "lat"]] = places[["lon", "lat"]].astype(float)
     best = np.inf
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         drawing.draw_links(frame, places)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.5
