@@ -134,7 +134,7 @@ def test_a_drawn_line_cuts_the_road_it_meets(base):
     assert (change.links, list(change.removed.index)) == (1, ["b-c"])
     assert set(change.added) > {"b-c-a", "b-c-b"}
     cut = links.at["b-c-a", "to_node"]
-    assert done.network.nodes.at[cut, "kind"] == "junction"
+    assert done.network.nodes.at[cut, "kind"] == "node"
     x, y = toy.xy_of(*done.network.nodes.geometry[cut].coords[0])
     assert (x, y) == (pytest.approx(42.3, abs=0.02), pytest.approx(0, abs=0.05))
     # A trip that passes the cut takes what it took.

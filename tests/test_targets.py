@@ -19,6 +19,7 @@ from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.plan import Citation, Element, Plan, Target
 from spatialplan.targets import Case
+from spatialplan.verdict import Basis
 
 FLAT = toy.profile()
 # Four seats in a row, a town beside, two stations; all inside 临夏州's neighbourhood.
@@ -278,6 +279,28 @@ def test_evidence_tells_how_much_is_published():
     assert targets.evaluate([wanted], case)[0].evidence == "mixed"
     impossible = target(origins=["west"], destinations=["far"])
     assert judge(impossible).evidence == "published"  # two points are enough
+
+
+def test_lengths_measured_from_geometry_are_evidence_of_their_own():
+    wanted = target(origins=["west"], destinations=["mid"])
+    [link_id] = [leg.link_id for leg in judge(wanted).pairs[0].route.legs]
+    for basis in ("measured", "drawn"):
+        found = judge(wanted, roads(**{link_id: {"length_basis": basis}}))
+        assert found.evidence == "measured"
+        assert "按图形量测的占 100%" in found.reason_zh
+        assert "0% rest on published mileage, 100% are measured" in found.reason_en
+    guessed = judge(wanted, roads(**{link_id: {"length_basis": "measured", "confidence": "L"}}))
+    assert guessed.evidence == "estimated"
+    assert "量测" not in judge(wanted).reason_zh
+
+
+@pytest.mark.parametrize(
+    ("published", "measured", "grade"),
+    [(0.8, 0.2, "published"), (0.2, 0.8, "measured"), (0.5, 0.5, "mixed"), (0.1, 0.2, "mixed"),
+     (0.1, 0.1, "estimated")],
+)  # fmt: skip
+def test_evidence_by_shares(published, measured, grade):
+    assert Basis(published, measured).grade == grade
 
 
 # --- the proof is one ---------------------------------------------------------------------------

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["TIME_METRICS", "travel_matrix_chart", "verdict_chart"]
 
 TIME_METRICS = ("travel_time", "all_pairs_time", "time_to_interchange")
-_EVIDENCE = {"published": "", "mixed": "部分估计", "estimated": "估计,仅供参考"}
+_EVIDENCE = {
+    "published": "",
+    "measured": "里程按图形量测",
+    "mixed": "部分估计",
+    "estimated": "估计,仅供参考",
+}
 _HEAT = LinearSegmentedColormap.from_list(
     "minutes", ["#e6f4ea", "#fdf3d0", "#f5c9a6", "#d9765a", "#a03a2c"]
 )

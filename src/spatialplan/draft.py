@@ -12,7 +12,7 @@ import pandas as pd
 from spatialplan import places
 from spatialplan.network import Network, as_links, as_nodes
 
-__all__ = ["Draft", "ends_of", "joined"]
+__all__ = ["Draft", "ends_of", "joined", "part_basis"]
 
 
 class Draft:
@@ -106,6 +106,14 @@ def joined(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame, name: str) -> gpd.
     """Return two tables of nodes or links as one, its index called `name`."""
     whole = pd.concat([first, second]).rename_axis(name)
     return gpd.GeoDataFrame(whole, geometry="geometry", crs=4326)
+
+
+def part_basis(basis: str) -> str:
+    """Return what the length of a part of a link rests on, given that of the whole.
+
+    A published total is shared out; what was measured or estimated stays what it is.
+    """
+    return "pro_rata" if basis == "published" else basis
 
 
 def ends_of(network: Network, links: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

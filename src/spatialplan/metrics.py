@@ -16,7 +16,7 @@ from spatialplan.places import Place
 from spatialplan.plan import Target
 from spatialplan.standards import CLASSES
 from spatialplan.trips import gates
-from spatialplan.verdict import Case, Verdict, grade
+from spatialplan.verdict import MEASURED_BASES, Basis, Case, Verdict
 
 if TYPE_CHECKING:
     from spatialplan.coverage import Coverage
@@ -97,7 +97,9 @@ def class_coverage(target: Target, case: Case) -> Verdict:
             share=value,
             margin=None if value is None else value - threshold,
         )
-    known = chosen["confidence"].ne("L").mean() if len(chosen) else 0.0
+    sure = chosen[chosen["confidence"] != "L"]
+    measured = sure["length_basis"].isin(MEASURED_BASES).sum() / max(len(chosen), 1)
+    basis = Basis(len(sure) / max(len(chosen), 1) - measured, measured)
     return Verdict(
         target,
         "met" if (value or 0.0) >= threshold - 1e-9 else "not_met",
@@ -106,7 +108,7 @@ def class_coverage(target: Target, case: Case) -> Verdict:
         value=value,
         share=value,
         margin=None if value is None else value - threshold,
-        evidence=grade(known),
+        evidence=basis.grade,
     )
 
 
@@ -139,8 +141,8 @@ def network_length(target: Target, case: Case) -> Verdict:
     inside = shapely.length(shapely.intersection(lines, area)) / shapely.length(lines)
     km = chosen["length_km"].to_numpy() * inside
     value, threshold = float(km.sum()), float(target.threshold)
-    basis = chosen["length_basis"].isin(["published", "pro_rata"]).to_numpy()
-    published = float(km[basis].sum() / max(value, 1e-9))
+    basis = Basis.of(chosen["length_basis"], km)
+    founded = basis.words()
     by_class = {
         CLASSES[name]: float(km[(chosen["class"] == name).to_numpy()].sum())
         for name in given["classes"]
@@ -153,13 +155,13 @@ def network_length(target: Target, case: Case) -> Verdict:
         "met" if value >= threshold else "not_met",
         f"本路网界内合计 {value:.0f} km({parts}),"
         + (f"还差 {short:.0f} km" if short > 0 else f"超出 {-short:.0f} km")
-        + f";跨界路段按界内画线比例计;{published:.0%} 有公布里程依据。",
+        + f";跨界路段按界内画线比例计;里程{founded[0]}。",
         f"{value:.0f} km inside the counties ({parts_en}); links across the boundary count by the "
-        f"share drawn inside; {published:.0%} rests on published mileage.",
+        f"share drawn inside; {founded[1]}.",
         value=value,
         share=value / threshold,
         margin=-short,
-        evidence=grade(published),
+        evidence=basis.grade,
     )
 
 

@@ -68,7 +68,12 @@ MEANINGS = {
         "No published data, or no criterion in the document; nothing is guessed.",
     ),
 }
-EVIDENCE_MARKS = {"published": ("●", "公布"), "mixed": ("◐", "混合"), "estimated": ("○", "估计")}
+EVIDENCE_MARKS = {
+    "published": ("●", "公布"),
+    "measured": ("◉", "量测"),
+    "mixed": ("◐", "混合"),
+    "estimated": ("○", "估计"),
+}
 _SHADE = 0.13  # how much of a verdict's colour is in the ground of a cell
 _CARD_LIMIT, _SHORT_CARD_LIMIT = 9, 2
 _RINGS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫"  # stand for the documents in tables

@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from spatialplan import edits as editing
 from spatialplan import places
 from spatialplan.choice import chosen_links
-from spatialplan.draft import Draft, ends_of
+from spatialplan.draft import Draft, ends_of, part_basis
 from spatialplan.edits import Edit, is_number, pair_faults, speed_faults
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.geodesy import line_km, part, point_at, straight_km
@@ -396,7 +396,7 @@ def _cut(
     line, fraction = row.geometry.iloc[0], cut[1]
     node = draft.put_node(
         draft.free_id(f"{link_id}-cut"),
-        kind="interchange" if level == EXPRESSWAY else "junction",
+        kind="interchange" if level == EXPRESSWAY else "node",
         place_id="",
         name_zh="",
         confidence=row["confidence"].iloc[0],
@@ -409,7 +409,8 @@ def _cut(
     halves = []
     for suffix, start, end, low, high in parts:
         half = row.rename(index={link_id: f"{link_id}-{suffix}"})
-        half = half.assign(from_node=start, to_node=end, length_basis="pro_rata")
+        basis = part_basis(row["length_basis"].iloc[0])
+        half = half.assign(from_node=start, to_node=end, length_basis=basis)
         half["length_km"] = row["length_km"].iloc[0] * (high - low)
         half["geometry"] = [part(line, low, high)]
         halves.append(half)

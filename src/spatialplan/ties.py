@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from spatialplan.draft import joined, part_basis
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.files import atomic_path, read_text
 from spatialplan.geodesy import part, point_at, straight_km
@@ -321,7 +322,7 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
         **{end: [taken.get(node, node) for node in links[end]] for end in ("from_node", "to_node")}
     )
     nodes, links = _with_shared(nodes, links, shared, taken, places)
-    tied = Network(nodes.rename_axis("node_id"), links, network.name, network.date)
+    tied = replace(network, nodes=nodes.rename_axis("node_id"), links=links)
     rows = {found.place_id: found for found in final}
     table = pd.DataFrame(
         [
@@ -330,7 +331,10 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
         ],
         columns=_COLUMNS,
     )
-    return Tied(tied, table, taken, pieces)
+    found = Tied(tied, table, taken, pieces)
+    return replace(
+        found, network=replace(tied, restrictions=found.restrictions(network.restrictions))
+    )
 
 
 def _put(column: pd.Series, values: Mapping[str, str]) -> pd.Series:
@@ -371,12 +375,13 @@ def _with_cuts(
                 "from_node": low[1],
                 "to_node": high[1],
                 "length_km": row["length_km"] * (high[0] - low[0]),
+                "length_basis": part_basis(row["length_basis"]),
                 "geometry": part(row["geometry"], low[0], high[0]),
             }
     links = network.links.drop(index=network.links.index[list(by_link)])
-    links = _joined(links, as_links(pd.DataFrame.from_dict(pieces, orient="index")), "link_id")
+    links = joined(links, as_links(pd.DataFrame.from_dict(pieces, orient="index")), "link_id")
     more = as_nodes(pd.DataFrame.from_dict(nodes, orient="index"))
-    changed = replace(network, nodes=_joined(network.nodes, more, "node_id"), links=links)
+    changed = replace(network, nodes=joined(network.nodes, more, "node_id"), links=links)
     return changed, [done.get(found.place_id, found) for found in ties], cut_into
 
 
@@ -417,11 +422,6 @@ def _with_shared(
     if not new_nodes:
         return nodes, links
     return (
-        _joined(nodes, as_nodes(pd.DataFrame.from_dict(new_nodes, orient="index")), "node_id"),
-        _joined(links, as_links(pd.DataFrame.from_dict(new_links, orient="index")), "link_id"),
+        joined(nodes, as_nodes(pd.DataFrame.from_dict(new_nodes, orient="index")), "node_id"),
+        joined(links, as_links(pd.DataFrame.from_dict(new_links, orient="index")), "link_id"),
     )
-
-
-def _joined(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame, name: str) -> gpd.GeoDataFrame:
-    whole = pd.concat([first, second]).rename_axis(name)
-    return gpd.GeoDataFrame(whole, geometry="geometry", crs=4326)

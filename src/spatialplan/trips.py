@@ -14,7 +14,7 @@ from spatialplan.places import Place
 from spatialplan.plan import Target
 from spatialplan.standards import CLASSES, LEGAL_MAX_KMH
 from spatialplan.travel import Route
-from spatialplan.verdict import Case, Pair, Verdict, grade
+from spatialplan.verdict import Basis, Case, Pair, Verdict
 
 __all__ = ["all_pairs_time", "gates", "pair_of", "time_to_interchange", "travel_time"]
 
@@ -130,17 +130,16 @@ def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
     last = max(int(np.ceil(needed * len(pairs) - 1e-9)), 1) - 1
     deciding = float(np.sort([pair.minutes for pair in pairs])[last])  # NaN come last
     worst = None if np.isnan(deciding) else deciding
-    evidence, published = _trip_evidence(case, pairs, verdict, threshold)
+    basis = _length_basis(case, pairs)
+    evidence = _trip_evidence(pairs, verdict, threshold, basis)
     reason = _trip_reason(target, case, pairs, verdict)
-    basis = (
-        f"路径里程中有公布里程依据的占 {published:.0%}。",
-        f" {published:.0%} of the route km rest on published mileage.",
-    )
+    if basis is not None:
+        zh, en = basis.words()
+        reason = f"{reason[0]}路径里程中{zh}。", f"{reason[1]} Of the route km {en}."
     return Verdict(
         target,
         verdict,
-        reason[0] + (basis[0] if np.isfinite(published) else ""),
-        reason[1] + (basis[1] if np.isfinite(published) else ""),
+        *reason,
         value=worst,
         share=share,
         margin=None if worst is None else threshold - worst,
@@ -151,37 +150,33 @@ def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
 
 
 def _trip_evidence(
-    case: Case, pairs: Sequence[Pair], verdict: str, threshold: float
-) -> tuple[str, float]:
-    """Return how well the verdict is founded, and the share of route km that is published."""
-    ends = [place for pair in pairs for place in (pair.origin, pair.destination)]
-    known = all(_known(place) for place in ends)
+    pairs: Sequence[Pair], verdict: str, threshold: float, basis: Basis | None
+) -> str:
+    """Return how well the verdict is founded."""
     if verdict == "impossible":
         # The proof needs two points and no road at all: one pair of known points is enough.
         beyond = [pair for pair in pairs if pair.lower_bound > threshold]
         proven = any(_known(p.bound.origin) and _known(p.destination) for p in beyond)
-        return ("published" if proven else "estimated"), _published_share(case, pairs)
-    share = _published_share(case, pairs)
-    if not np.isfinite(share):
-        return "estimated", share
-    founded = grade(share)
-    return ("mixed" if founded == "published" and not known else founded), share
+        return "published" if proven else "estimated"
+    if basis is None:
+        return "estimated"
+    known = all(_known(place) for pair in pairs for place in (pair.origin, pair.destination))
+    return basis.grade if known or basis.grade == "estimated" else "mixed"
 
 
 def _known(place: Place) -> bool:
     return place.confidence != "L"
 
 
-def _published_share(case: Case, pairs: Sequence[Pair]) -> float:
-    """Return the share of the km of routes whose length was published, or is part of such."""
+def _length_basis(case: Case, pairs: Sequence[Pair]) -> Basis | None:
+    """Return what the km of the routes rest on, None when there is no route."""
     legs = [leg for pair in pairs for leg in pair.route.legs if leg.link_id]
     if not legs:
-        return np.nan
+        return None
     links = case.network.links
-    basis = links["length_basis"].isin(["published", "pro_rata"]) & (links["confidence"] != "L")
-    good = dict(zip(links.index, basis, strict=True))
-    km = np.array([leg.km for leg in legs])
-    return float(km[[good[leg.link_id] for leg in legs]].sum() / max(km.sum(), 1e-9))
+    sure = links["length_basis"].where(links["confidence"] != "L", "")
+    basis = dict(zip(links.index, sure, strict=True))
+    return Basis.of((basis[leg.link_id] for leg in legs), np.array([leg.km for leg in legs]))
 
 
 def _trip_reason(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -22,12 +22,12 @@ from spatialplan.travel import Graph, Route
 __all__ = [
     "EVIDENCE_NAMES",
     "VERDICT_NAMES",
+    "Basis",
     "Case",
     "Pair",
     "Verdict",
     "as_dict",
     "changed_pairs",
-    "grade",
 ]
 
 VERDICT_NAMES = {
@@ -39,12 +39,16 @@ VERDICT_NAMES = {
 
 EVIDENCE_NAMES = {
     "published": ("有公布数据", "published"),
+    "measured": ("里程按图形量测", "lengths measured from geometry"),
     "mixed": ("公布与估计混合", "mixed"),
     "estimated": ("以估计为主,仅供参考", "mostly estimated, indicative"),
 }
 
-# Share of the road km (or of the places) that must rest on published data.
-PUBLISHED_FROM, MIXED_FROM = 0.8, 0.3
+# Share of the road km (or of the places) that must rest on published, or measured, data.
+FOUNDED_FROM, MIXED_FROM = 0.8, 0.3
+PUBLISHED_BASES = ("published", "pro_rata")
+# Of an imported network: neither published nor guessed.
+MEASURED_BASES = ("measured", "drawn")
 
 
 @dataclass(frozen=True)
@@ -195,11 +199,41 @@ def _plain(value: float | None) -> float | None:
     return round(float(value), 4) if value is not None and np.isfinite(value) else None
 
 
-def grade(published: float) -> str:
-    """Return the grade of evidence for a share of published data."""
-    if published >= PUBLISHED_FROM:
-        return "published"
-    return "mixed" if published >= MIXED_FROM else "estimated"
+@dataclass(frozen=True)
+class Basis:
+    """Which shares of some km, or of some links, are published and measured from geometry."""
+
+    published: float
+    measured: float = 0.0
+
+    @classmethod
+    def of(cls, bases: Iterable[str], weights: np.ndarray) -> Basis:
+        """Return the shares for what each link's length rests on, given its weight."""
+        bases = np.asarray(list(bases), dtype=object)
+        whole = max(float(weights.sum()), 1e-9)
+        shares = [
+            float(weights[np.isin(bases, known)].sum()) / whole
+            for known in (PUBLISHED_BASES, MEASURED_BASES)
+        ]
+        return cls(*shares)
+
+    @property
+    def grade(self) -> str:
+        """The key of `EVIDENCE_NAMES` that fits."""
+        if self.published >= FOUNDED_FROM:
+            return "published"
+        if self.measured >= FOUNDED_FROM:
+            return "measured"
+        return "mixed" if self.published + self.measured >= MIXED_FROM else "estimated"
+
+    def words(self) -> tuple[str, str]:
+        """Return the shares in Chinese and in English."""
+        zh = f"有公布里程依据的占 {self.published:.0%}"
+        en = f"{self.published:.0%} rest on published mileage"
+        if self.measured < 0.005:
+            return zh, en
+        more = f"{self.measured:.0%}"
+        return f"{zh}、按图形量测的占 {more}", f"{en}, {more} are measured from geometry"
 
 
 def changed_pairs(after: Verdict, before: Verdict, least: float = 0.5) -> list[tuple[Pair, Pair]]:
