@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 import yaml
@@ -16,7 +18,7 @@ from tests import networks as toy
 from spatialplan import edits, network, places, revision, scenario, standards, travel
 from spatialplan.edits import Edit
 from spatialplan.errors import InputError
-from spatialplan.network import Network
+from spatialplan.network import Network, as_restrictions
 
 FLAT = toy.profile()
 GAZETTEER = toy.gazetteer(
@@ -140,6 +142,29 @@ def test_a_drawn_line_cuts_the_road_it_meets(base):
     # A trip that passes the cut takes what it took.
     assert minutes(done.network, "b", "c") == pytest.approx(33.0)
     assert minutes(done.network, "d", "b") > 13.5
+
+
+def test_a_turn_stays_forbidden_into_the_half_of_a_road_that_was_cut(base):
+    turn = {"from_link": "a-b", "via_node": "b", "to_link": "b-c", "kind": "no"}
+    table = as_restrictions(pd.DataFrame([turn]))
+    end = list(toy.lonlat(42.3, 0.6))
+    entry = {"action": "add", "class": "class2", "from": "丁镇", "to": end}
+    done = apply(dataclasses.replace(base, restrictions=table), entry)
+    [row] = done.network.turns.to_dict("records")
+    assert (row["from_link"], row["to_link"]) == ("a-b", "b-c-a")
+    back = revision.apply(done.network, done.undo(), GAZETTEER).network
+    [row] = back.turns.to_dict("records")
+    assert (row["from_link"], row["to_link"]) == ("a-b", "b-c")
+
+
+def test_a_part_of_an_estimate_is_an_estimate(base):
+    end = list(toy.lonlat(42.3, 0.6))
+    entry = {"action": "add", "class": "class2", "from": "丁镇", "to": end}
+    for basis, of_part in (("published", "pro_rata"), ("estimate", "estimate"),
+                           ("measured", "measured")):  # fmt: skip
+        links = base.links.assign(length_basis=basis)
+        done = apply(dataclasses.replace(base, links=links), entry)
+        assert done.network.links.at["b-c-a", "length_basis"] == of_part
 
 
 def test_a_bent_road_is_cut_at_the_nearest_point():
@@ -553,6 +578,51 @@ def test_faults_of_layers(tmp_path):
     table.write_text("action,class\nadd,class1\n")
     with pytest.raises(InputError):
         edits.read(table)
+
+
+def test_every_layer_of_a_geopackage_is_read(base, tmp_path):
+    path = tmp_path / "e.gpkg"
+    layer().iloc[:1].to_file(path, layer="new")
+    layer().iloc[2:3].to_file(path, layer="shut")
+    found = edits.read(path)
+    assert [edit.action for edit in found] == ["add", "close"]
+    assert [edit.spot for edit in found] == ["e.gpkg new 第1条", "e.gpkg shut 第1条"]
+    layer().iloc[:0].to_file(path, layer="empty")
+    pd.DataFrame({"style": ["x"]}).pipe(gpd.GeoDataFrame).to_file(path, layer="layer_styles")
+    assert len(edits.read(path)) == 2
+    layer().drop(columns="action").to_file(path, layer="roads")
+    with pytest.raises(InputError, match=r"图层 roads: 没有 action 列") as caught:
+        edits.read(path)
+    assert len(caught.value.faults) == 1
+
+
+def test_a_plan_file_brings_its_places_along(base, tmp_path):
+    path = tmp_path / "plan.yaml"
+    lon, lat = toy.lonlat(30, 9)
+    own = {"place_id": "my-park", "name_zh": "己园", "lon": lon, "lat": lat, "kind": "park"}
+    road = {"action": "add", "from": "己园", "to": "乙县", "class": "class2"}
+    plan = {"id": "x", "targets": [], "places": [own], "projects": [{"id": "p", "edits": [road]}]}
+    path.write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
+    done = revision.apply_file(base, path, GAZETTEER)
+    assert set(done.network.links.loc[list(done.changes[0].added), "from_node"]) == {"my-park"}
+    for key, value, words in (("lat", "north", "经纬度"), ("lon", math.nan, "经纬度"),
+                              ("accuracy_m", "some", "accuracy_m")):  # fmt: skip
+        plan["places"] = [{**own, key: value}]
+        path.write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
+        with pytest.raises(InputError, match=words):
+            revision.apply_file(base, path, GAZETTEER)
+    plan["places"] = [own, own]
+    path.write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(InputError, match="重复"):
+        revision.apply_file(base, path, GAZETTEER)
+
+
+@pytest.mark.parametrize("projects", ["[]", "[{id: p}]", "[{id: p, edits: []}]"])
+def test_a_plan_without_works_says_what_to_do(tmp_path, projects):
+    path = tmp_path / "plan.yaml"
+    path.write_text(f"id: x\ntargets: []\nprojects: {projects}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"projects.*去掉 --edits"):
+        edits.read(path)
 
 
 def test_numbers_in_text_columns_of_layers(base, tmp_path):

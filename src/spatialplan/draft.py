@@ -11,6 +11,7 @@ import pandas as pd
 
 from spatialplan import places
 from spatialplan.network import Network, as_links, as_nodes
+from spatialplan.turns import followed
 
 __all__ = ["Draft", "ends_of", "joined", "part_basis"]
 
@@ -59,6 +60,12 @@ class Draft:
         if new is not None:
             links = joined(links, new, "link_id")
         self._network = replace(old, links=links)
+
+    def cut_link(self, link_id: str, halves: gpd.GeoDataFrame) -> None:
+        """Put two halves in the place of a link; its turn restrictions go on for them."""
+        self.replace_links([link_id], halves)
+        turned = followed(self._network.restrictions, link_id, halves)
+        self._network = replace(self._network, restrictions=turned)
 
     def has_node(self, node: str) -> bool:
         """Say whether there is a node of this id."""

@@ -204,8 +204,12 @@ def _read_layer(path: Path, layer: str = "") -> gpd.GeoDataFrame:
     )
 
 
-def write_layers(path: str | Path, layers: dict[str, gpd.GeoDataFrame]) -> None:
+def write_layers(
+    path: str | Path, layers: dict[str, gpd.GeoDataFrame], attribution: str = ""
+) -> None:
     """Write layers (EPSG:4326) to a GeoPackage, labelled EPSG:4490, or to one GeoJSON (WGS84).
+
+    `attribution` is what the licence of the data asks to be said in the file.
 
     Raises
     ------
@@ -220,11 +224,12 @@ def write_layers(path: str | Path, layers: dict[str, gpd.GeoDataFrame]) -> None:
         )
     with atomic_path(path) as temporary:
         if suffix == ".gpkg":
+            said = {"layer_metadata": {"attribution": attribution}} if attribution else {}
             for name, frame in layers.items():
                 # CGCS2000 and WGS84 differ by less than the accuracy of the data. Version 1.3
                 # spares older QGIS a warning.
                 labelled = frame.set_crs(4490, allow_override=True)
-                labelled.to_file(temporary, layer=name, driver="GPKG", VERSION="1.3")
+                labelled.to_file(temporary, layer=name, driver="GPKG", VERSION="1.3", **said)
             return
         features = [
             feature
@@ -232,4 +237,5 @@ def write_layers(path: str | Path, layers: dict[str, gpd.GeoDataFrame]) -> None:
             for feature in json.loads(frame.to_json(drop_id=True))["features"]
         ]
         content = {"type": "FeatureCollection", "features": features}
+        content |= {"attribution": attribution} if attribution else {}
         temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

@@ -55,6 +55,10 @@ RESTRICTION_COLUMNS = (
     "geometry",
 )
 RESTRICTION_KINDS = ("no", "only")
+PLACE_COLUMNS = (
+    *("name_zh", "name_en", "kind", "county", "adcode", "accuracy_m"),
+    *("source", "confidence", "aliases", "note"),
+)
 STATUSES = ("open", "construction", "planned", "proposed")
 _TEXT_COLUMNS = tuple(
     name for name in LINK_COLUMNS if name not in ("design_speed_kmh", "length_km", "oneway")
@@ -106,6 +110,23 @@ def as_restrictions(frame: pd.DataFrame | None = None) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(table, geometry=points, crs=4326)
 
 
+def as_places(frame: pd.DataFrame | None = None) -> gpd.GeoDataFrame:
+    """Return a table of places with the columns of a gazetteer, index ``place_id``."""
+    frame = pd.DataFrame(columns=["place_id"]) if frame is None else frame
+    if "place_id" in frame:
+        frame = frame.set_index("place_id")
+    index = pd.Index(frame.index.astype(str), name="place_id", dtype=object)
+    points = list(frame["geometry"]) if "geometry" in frame else [None] * len(frame)
+    table = gpd.GeoDataFrame(index=index, geometry=points, crs=getattr(frame, "crs", None) or 4326)
+    table = table.to_crs(4326)
+    for name in PLACE_COLUMNS:
+        given = frame[name].set_axis(index) if name in frame else pd.Series("", index, dtype=object)
+        table[name] = as_text(given)
+    table["adcode"] = pd.to_numeric(table["adcode"], errors="coerce").astype("Int64")
+    table["accuracy_m"] = pd.to_numeric(table["accuracy_m"], errors="coerce").astype(float)
+    return table.assign(lon=table.geometry.x, lat=table.geometry.y)
+
+
 @dataclass(frozen=True)
 class Network:
     """Places where trips may turn, and the roads and railways between them.
@@ -126,6 +147,8 @@ class Network:
         ``no`` (from this link over this node into that link one may not go) or ``only``
         (one may go nowhere else). Rows about links or nodes that are not here are asleep:
         they count again when an edit is taken back.
+    places
+        The places that came with the network, as the table of a gazetteer; often none.
     """
 
     nodes: gpd.GeoDataFrame
@@ -133,6 +156,7 @@ class Network:
     name: str = "network"
     date: str = ""
     restrictions: gpd.GeoDataFrame = field(default_factory=as_restrictions)
+    places: gpd.GeoDataFrame = field(default_factory=as_places)
 
     def at(self, date: str) -> Network:
         """Return the network of a day (``YYYY`` or ``YYYY-MM``; a bare year means its end).
@@ -363,14 +387,23 @@ class Network:
         )
         return links[~good]
 
+    @property
+    def attribution(self) -> str:
+        """What the licences of the sources ask to be said: those that begin with ©."""
+        return "; ".join(text for text in self.links["source"].unique() if text.startswith("©"))
+
     def layers(self) -> dict[str, gpd.GeoDataFrame]:
-        """Return the tables that a file holds: nodes, links, and turn restrictions if any."""
+        """Return the tables that a file holds: nodes, links; turn restrictions, places if any."""
         found = {"nodes": self.nodes.reset_index(), "links": self.links.reset_index()}
-        return found if self.turns.empty else found | {"restrictions": self.turns}
+        if not self.turns.empty:
+            found["restrictions"] = self.turns
+        if not self.places.empty:
+            found["places"] = self.places.reset_index()
+        return found
 
     def write(self, path: str | Path) -> None:
-        """Write the layers: GeoPackage (EPSG:4490) or GeoJSON (WGS84)."""
-        write_layers(path, self.layers())
+        """Write the layers: GeoPackage (EPSG:4490) or GeoJSON (WGS84), with the attribution."""
+        write_layers(path, self.layers(), self.attribution)
 
 
 def is_date(text: str) -> bool:
@@ -513,7 +546,7 @@ def read(path: str | Path) -> Network:
         When it cannot be read, lacks a layer, a column or a CRS, or its tables have faults.
     """
     path = Path(path)
-    nodes, links, turns = _read_layers(path)
+    nodes, links, turns, towns = _read_layers(path)
     for layer, frame, key in (("nodes", nodes, "node_id"), ("links", links, "link_id")):
         if frame.empty:
             raise InputError.of(f"{path} {layer}", "图层是空的", "the layer is empty")
@@ -540,7 +573,12 @@ def read(path: str | Path) -> Network:
     links = links.assign(link_id=as_text(links["link_id"])).set_index("link_id")
     network = Network(nodes, as_links(links, _single_lines(links)), path.stem)
     collect([*network.faults(path.name), *_restriction_faults(turns, f"{path.name} restrictions")])
-    return replace(network, links=_turned(network), restrictions=as_restrictions(turns))
+    return replace(
+        network,
+        links=_turned(network),
+        restrictions=as_restrictions(turns),
+        places=as_places(towns),
+    )
 
 
 def _restriction_faults(table: pd.DataFrame, where: str) -> list[Fault]:
@@ -577,17 +615,19 @@ def _turned(network: Network) -> gpd.GeoDataFrame:
     return network.links.set_geometry(np.where(other < as_is, shapely.reverse(lines), lines))
 
 
-def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
-    """Return nodes, links and turn restrictions; the latter need not be there."""
+def _read_layers(path: Path) -> list[gpd.GeoDataFrame]:
+    """Return nodes, links, turn restrictions and places; the last two may be empty."""
     if not path.is_file():
         raise InputError.of(path, "文件不存在", "no such file")
     try:
         if path.suffix.lower() in (".geojson", ".json"):
             return _parted(gpd.read_file(path))
-        nodes, links = (gpd.read_file(path, layer=name) for name in ("nodes", "links"))
-        if "restrictions" not in set(gpd.list_layers(path)["name"]):
-            return nodes, links, as_restrictions()
-        return nodes, links, gpd.read_file(path, layer="restrictions")
+        there = set(gpd.list_layers(path)["name"]) | {"nodes", "links"}
+        empty = {"restrictions": as_restrictions(), "places": as_places().reset_index()}
+        return [
+            gpd.read_file(path, layer=name) if name in there else empty[name]
+            for name in ("nodes", "links", "restrictions", "places")
+        ]
     except InputError:
         raise
     except Exception as error:  # pyogrio raises many kinds
@@ -598,8 +638,11 @@ def _read_layers(path: Path) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.Dat
         ) from None
 
 
-def _parted(whole: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]:
-    """Return the nodes, links and turn restrictions of a file that holds them in one layer."""
+def _parted(whole: gpd.GeoDataFrame) -> list[gpd.GeoDataFrame]:
+    """Return the tables of a file that holds them in one layer, as `_read_layers` does."""
     lines = whole.geometry.geom_type.isin(["LineString", "MultiLineString"])
     turns = ~lines & whole["via_node"].notna() if "via_node" in whole else lines & False
-    return whole[~lines & ~turns], whole[lines], whole[turns]
+    rest = ~lines & ~turns
+    no_node = whole["node_id"].isna() if {"node_id", "name_en"} <= set(whole) else lines & False
+    towns = rest & no_node
+    return [whole[chosen] for chosen in (rest & ~towns, lines, turns, towns)]

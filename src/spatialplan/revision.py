@@ -416,7 +416,7 @@ def _cut(
         halves.append(half)
     splits.removed.append(row)
     splits.halves += [half.index[0] for half in halves]
-    draft.replace_links([link_id], pd.concat(halves))
+    draft.cut_link(link_id, pd.concat(halves))
     return node
 
 
