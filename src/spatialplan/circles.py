@@ -11,29 +11,33 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
-from spatialplan.geodesy import part
-from spatialplan.network import SURFACE
+from spatialplan import cover
+from spatialplan.network import SURFACE, Network
 from spatialplan.places import Place
 from spatialplan.travel import Graph, reach
 
 __all__ = ["circles", "reached_links"]
 
-# A road is cut into stretches of at most so many minutes, or of this share of the smallest
-# limit; each is widened by what its far end has left, so that the area never promises a point
-# too early. All limits of one call are cut at the same minutes, so that their areas nest.
+# A road is cut into stretches of at most so many minutes, or of this share of the limit; each
+# is widened by what its far end has left, so that the area never promises a point too early.
+# All limits of one call are cut at the same minutes, so that their areas nest.
 STRETCH_MINUTES, STRETCH_SHARE = 2.0, 1 / 15
+ROUNDING_MINUTES = 1e-5
 QUARTER_SEGMENTS = 6  # of the discs; polygons inscribed, so never too large
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """A run along a link from one fraction to another, and the minutes at both."""
+class _Pieces:
+    """Runs along links (positions) from one fraction to another, and the minutes at both."""
 
-    link: int
-    start: float
-    end: float
-    minutes_start: float
-    minutes_end: float
+    link: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    minutes_start: np.ndarray
+    minutes_end: np.ndarray
+
+    def __getitem__(self, chosen: np.ndarray) -> _Pieces:
+        return _Pieces(*(column[chosen] for column in vars(self).values()))
 
 
 def circles(
@@ -59,17 +63,13 @@ def circles(
     """
     limits = sorted(float(limit) for limit in minutes)
     best = reach(graph, origins, limits[-1], mode=mode, reverse=reverse)
-    plane = _plane(origins)
-    step = min(STRETCH_MINUTES, limits[0] * STRETCH_SHARE)
-    lines = _Lines(graph, plane, step)
+    plane, marks = _plane(origins), _marks(limits)
     areas = []
     for limit in limits:
-        pieces = [
-            piece
-            for piece in _pieces(graph, origins, best, limit, reverse)
-            if graph.network.levels[piece.link] == SURFACE
-        ]
-        areas.append(_area(graph, origins, lines, pieces, limit, beside_km))
+        pieces = _pieces(graph, origins, best, limit, reverse)
+        pieces = pieces[graph.network.levels[pieces.link] == SURFACE]
+        lines, late = _stretches(graph.network, pieces, marks, plane)
+        areas.append(_area(graph, origins, plane, lines, limit - late, limit, beside_km))
     frame = gpd.GeoDataFrame({"minutes": limits}, geometry=areas)
     return frame.set_geometry(_to_degrees(areas, plane), crs=4326)
 
@@ -91,47 +91,64 @@ def reached_links(
         origin, EPSG:4326). No stretch of road comes twice.
     """
     best = reach(graph, origins, float(minutes), mode=mode, reverse=reverse)
-    pieces = list(_pieces(graph, origins, best, float(minutes), reverse))
+    pieces = _pieces(graph, origins, best, float(minutes), reverse)
     links = graph.network.links
-    positions = [piece.link for piece in pieces]
-    length = links["length_km"].to_numpy()
-    geometry = links.geometry.to_numpy()
-    shares = [abs(piece.end - piece.start) for piece in pieces]
+    share = np.abs(pieces.end - pieces.start)
+    low, high = np.minimum(pieces.start, pieces.end), np.maximum(pieces.start, pieces.end)
+    lines = _Lines.of(graph.network, pieces.link).parts(pieces.link, low, high)
     return gpd.GeoDataFrame(
         {
-            "link_id": links.index[positions],
-            "class": links["class"].to_numpy()[positions],
-            "minutes_start": [piece.minutes_start for piece in pieces],
-            "minutes_end": [piece.minutes_end for piece in pieces],
-            "km": [length[link] * share for link, share in zip(positions, shares, strict=True)],
+            "link_id": links.index[pieces.link],
+            "class": links["class"].to_numpy()[pieces.link],
+            "minutes_start": pieces.minutes_start,
+            "minutes_end": pieces.minutes_end,
+            "km": links["length_km"].to_numpy()[pieces.link] * share,
         },
-        geometry=[part(geometry[piece.link], piece.start, piece.end) for piece in pieces],
+        geometry=np.where(pieces.end < pieces.start, shapely.reverse(lines), lines),
         crs=4326,
     )
 
 
 def _pieces(
     graph: Graph, origins: Sequence[Place], best: np.ndarray, limit: float, reverse: bool
-) -> Iterator[_Piece]:
-    """Yield the runs along links, each from the end where it is entered."""
+) -> _Pieces:
+    """Return the runs along links, each from the end where it is entered."""
     whole = graph.link_minutes
     oneway = graph.network.links["oneway"].to_numpy(dtype=bool)
-    from_tail, from_head = graph.at_links(best, reverse)
-    with np.errstate(invalid="ignore"):
-        meeting = np.clip((from_head - from_tail + whole) / (2 * whole), 0.0, 1.0)
-    meeting = np.where(np.isinf(from_head), 1.0, np.where(np.isinf(from_tail), 0.0, meeting))
+    ends = graph.at_links(best, reverse)
     beside = _beside(graph, origins)
-    for link in np.flatnonzero(np.minimum(from_tail, from_head) < limit):
-        for begun, start, end in (
-            (from_tail[link], 0.0, meeting[link]),
-            (from_head[link], 1.0, meeting[link]),
-        ):
-            if begun < limit and start != end and link not in beside:
-                yield _run(int(link), start, end, begun, whole[link], limit)
-    for link, starts in beside.items():
-        sources = [(0.0, float(from_tail[link])), *starts, (1.0, float(from_head[link]))]
-        ways = (not (oneway[link] and reverse), not oneway[link] or reverse)
-        yield from _runs_between(link, sources, ways, float(whole[link]), limit)
+    free = np.minimum(*ends) < limit
+    free[list(beside)] = False
+    link = np.flatnonzero(free)
+    from_tail, from_head = (side[link] for side in ends)
+    meeting = _meeting(from_tail, from_head, whole[link])
+    runs = [
+        (link, np.zeros(len(link)), meeting, from_tail),
+        (link, np.ones(len(link)), meeting, from_head),
+    ]
+    for number, starts in beside.items():
+        sources = [(0.0, float(ends[0][number])), *starts, (1.0, float(ends[1][number]))]
+        ways = (not (oneway[number] and reverse), not oneway[number] or reverse)
+        found = list(_runs_between(sources, ways, float(whole[number])))
+        columns = np.array(found, dtype=float).reshape(-1, 3).T
+        runs.append((np.full(len(found), number), *columns))
+    link, start, end, begun = (np.concatenate(column) for column in zip(*runs, strict=True))
+    kept = (begun < limit) & (start != end)
+    return _run(link[kept], start[kept], end[kept], begun[kept], whole[link[kept]], limit)
+
+
+def _meeting(
+    first: np.ndarray | float, last: np.ndarray | float, whole: np.ndarray | float
+) -> np.ndarray:
+    """Return the share of the way at which runs meet that begin at its two ends at some minutes.
+
+    Times may be rounded; what they are rounded by is no way of its own.
+    """
+    with np.errstate(invalid="ignore"):
+        share = (np.subtract(last, first) + whole) / (2.0 * np.asarray(whole))
+    share = np.where(np.isinf(last), 1.0, np.where(np.isinf(first), 0.0, share))
+    short = ROUNDING_MINUTES / np.asarray(whole)
+    return np.where(share < short, 0.0, np.where(share > 1.0 - short, 1.0, share))
 
 
 def _beside(graph: Graph, origins: Sequence[Place]) -> dict[int, list[tuple[float, float]]]:
@@ -145,13 +162,12 @@ def _beside(graph: Graph, origins: Sequence[Place]) -> dict[int, list[tuple[floa
 
 
 def _runs_between(
-    link: int,
-    sources: Sequence[tuple[float, float]],
-    ways: tuple[bool, bool],
-    whole: float,
-    limit: float,
-) -> Iterator[_Piece]:
-    """Yield the runs along a link entered at several points; `ways`: onward, backward."""
+    sources: Sequence[tuple[float, float]], ways: tuple[bool, bool], whole: float
+) -> Iterator[tuple[float, float, float]]:
+    """Yield start, end and minutes of the runs along a link that is entered at several points.
+
+    `ways` says whether it may be run onward, and backward.
+    """
     fractions = [fraction for fraction, _ in sources]
     times = [minutes for _, minutes in sources]
     spans = [(b - a) * whole for a, b in itertools.pairwise(fractions)]
@@ -163,22 +179,25 @@ def _runs_between(
             times[i] = min(times[i], times[i + 1] + span)
     for i, span in enumerate(spans):
         low, high = fractions[i], fractions[i + 1]
-        early = min(times[i], times[i + 1])
-        if span <= 0 or not early < limit:
+        if span <= 0 or not np.isfinite(min(times[i], times[i + 1])):
             continue
         meeting = high if ways[0] else low
         if all(ways):
-            share = (times[i + 1] - times[i] + span) / (2 * span)
-            meeting = low + min(max(share, 0.0), 1.0) * (high - low)
-        for begun, start in ((times[i], low), (times[i + 1], high)):
-            if begun < limit and start != meeting:
-                yield _run(link, start, meeting, begun, whole, limit)
+            meeting = low + float(_meeting(times[i], times[i + 1], span)) * (high - low)
+        yield low, meeting, times[i]
+        yield high, meeting, times[i + 1]
 
 
-def _run(link: int, start: float, end: float, begun: float, whole: float, limit: float) -> _Piece:
-    share = min(abs(end - start), (limit - begun) / whole)
-    stop = start + share * np.sign(end - start)
-    return _Piece(link, start, float(stop), float(begun), float(begun + share * whole))
+def _run(
+    link: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    begun: np.ndarray,
+    whole: np.ndarray,
+    limit: float,
+) -> _Pieces:
+    share = np.minimum(np.abs(end - start), (limit - begun) / whole)
+    return _Pieces(link, start, start + share * np.sign(end - start), begun, begun + share * whole)
 
 
 def _plane(origins: Sequence[Place]) -> Transformer:
@@ -189,65 +208,104 @@ def _plane(origins: Sequence[Place]) -> Transformer:
     return Transformer.from_crs(4490, crs, always_xy=True)
 
 
+@dataclass(frozen=True)
 class _Lines:
-    """The drawn lines of links in the plane, with the share of length at each point."""
+    """The drawn lines of some links: points in the order of links and of the way along them.
 
-    def __init__(self, graph: Graph, plane: Transformer, step: float) -> None:
-        self._geometry = graph.network.links.geometry.to_numpy()
-        self.plane = plane
-        self.step = step  # minutes of a stretch
-        self._known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    `key` ascends: twice the place of the link in `links` (ascending), plus the share of its
+    length, on the ground, that lies before the point.
+    """
 
-    def __getitem__(self, link: int) -> tuple[np.ndarray, np.ndarray]:
-        if link not in self._known:
-            lonlat = shapely.get_coordinates(self._geometry[link])
-            xy = np.column_stack(self.plane.transform(*lonlat.T))
-            along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
-            self._known[link] = xy, along / (along[-1] or 1.0)
-        return self._known[link]
+    links: np.ndarray
+    xy: np.ndarray
+    key: np.ndarray
+
+    @classmethod
+    def of(cls, network: Network, links: np.ndarray, plane: Transformer | None = None) -> _Lines:
+        """Return the lines in degrees, or in a plane."""
+        used = np.unique(links)
+        lines = network.links.geometry.to_numpy()[used]
+        lonlat, owner = shapely.get_coordinates(lines, return_index=True)
+        points = np.maximum(np.bincount(owner, minlength=len(used)), 1)
+        middle = np.bincount(owner, lonlat[:, 1], len(used)) / points
+        flat = lonlat * np.column_stack([np.cos(np.radians(middle))[owner], np.ones(len(owner))])
+        gone = np.zeros(len(owner))
+        gone[1:] = np.where(owner[1:] == owner[:-1], np.hypot(*np.diff(flat, axis=0).T), 0.0)
+        along = np.cumsum(gone)
+        first = np.searchsorted(owner, np.arange(len(used)))
+        along -= along[first][owner]
+        whole = np.bincount(owner, gone, len(used))[owner]
+        share = np.divide(along, whole, out=np.zeros(len(owner)), where=whole > 0)
+        xy = lonlat if plane is None else np.column_stack(plane.transform(*lonlat.T))
+        return cls(used, xy, 2.0 * owner + np.minimum(share, 1.0))
+
+    def parts(self, link: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return the LineStrings of some links from one share of their length to another."""
+        if not len(link):
+            return np.empty(0, dtype=object)
+        base = 2.0 * np.searchsorted(self.links, link)
+        first = np.searchsorted(self.key, base + low, side="right")
+        inner = np.maximum(np.searchsorted(self.key, base + high, side="left") - first, 0)
+        owner, place = _counted(inner + 2)
+        key = np.where(place == 0, (base + low)[owner], (base + high)[owner])
+        xy = np.column_stack([np.interp(key, self.key, axis) for axis in self.xy.T])
+        between = (place > 0) & (place <= inner[owner])
+        xy[between] = self.xy[(first[owner] + place - 1)[between]]
+        return shapely.linestrings(xy, indices=owner)
 
 
-def _stretches(lines: _Lines, piece: _Piece) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield the points of each stretch of a piece, and the minutes at its far end."""
-    xy, along = lines[piece.link]
-    if piece.minutes_end <= piece.minutes_start:
-        return
-    first = np.floor(piece.minutes_start / lines.step) + 1
-    marks = np.arange(first * lines.step, piece.minutes_end, lines.step)
-    times = np.concatenate([[piece.minutes_start], marks, [piece.minutes_end]])
-    stops = np.interp(times, [piece.minutes_start, piece.minutes_end], [piece.start, piece.end])
-    for begin, end, late in zip(stops[:-1], stops[1:], times[1:], strict=True):
-        low, high = min(begin, end), max(begin, end)
-        inner = along[(along > low) & (along < high)]
-        fractions = np.concatenate([[low], inner, [high]])
-        yield (
-            np.column_stack([np.interp(fractions, along, xy[:, axis]) for axis in (0, 1)]),
-            float(late),
-        )
+def _counted(size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for so many items of each owner their owner, and their number among its items."""
+    owner = np.repeat(np.arange(len(size)), size)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size)
+
+
+def _marks(limits: Sequence[float]) -> np.ndarray:
+    """Return the minutes at which roads are cut: up to each limit as finely as it asks for."""
+    marks = [
+        np.arange(low, high, min(STRETCH_MINUTES, high * STRETCH_SHARE))
+        for low, high in itertools.pairwise([0.0, *limits])
+    ]
+    return np.concatenate(marks)
+
+
+def _stretches(
+    network: Network, pieces: _Pieces, marks: np.ndarray, plane: Transformer
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lines of the stretches that pieces are cut into, and minutes at their far ends."""
+    pieces = pieces[pieces.minutes_end > pieces.minutes_start]
+    first = np.searchsorted(marks, pieces.minutes_start, side="right")
+    cuts = np.searchsorted(marks, pieces.minutes_end, side="left") - first
+    owner, place = _counted(cuts + 1)
+    padded = np.concatenate([[0.0], marks, [0.0]])
+    begun, over = pieces.minutes_start[owner], pieces.minutes_end[owner]
+    early = np.where(place == 0, begun, padded[first[owner] + place])
+    late = np.where(place == cuts[owner], over, padded[first[owner] + place + 1])
+    start, run = pieces.start[owner], (pieces.end - pieces.start)[owner]
+    near, far = (start + (time - begun) / (over - begun) * run for time in (early, late))
+    link = pieces.link[owner]
+    lines = _Lines.of(network, pieces.link, plane)
+    return lines.parts(link, np.minimum(near, far), np.maximum(near, far)), late
 
 
 def _area(
     graph: Graph,
     origins: Sequence[Place],
-    lines: _Lines,
-    pieces: list[_Piece],
+    plane: Transformer,
+    lines: np.ndarray,
+    left: np.ndarray,
     limit: float,
     beside_km: float,
 ) -> shapely.MultiPolygon:
-    """Return the union of the stretches, each widened by what is left at its far end, km."""
+    """Return the union of stretches, each widened by what is `left` at its far end, in km."""
     speed = graph.profile.off_network_kmh / 60.0
-    found = [stretch for piece in pieces for stretch in _stretches(lines, piece)]
-    starts = np.array([lines.plane.transform(place.lon, place.lat) for place in origins])
-    around = min(limit * speed, beside_km)
-    discs = shapely.buffer(shapely.points(starts), around, quad_segs=QUARTER_SEGMENTS)
-    if not found:
-        return _multi(shapely.union_all(discs))
-    points = np.concatenate([xy for xy, _ in found])
-    owner = np.repeat(np.arange(len(found)), [len(xy) for xy, _ in found])
-    roads = shapely.linestrings(points, indices=owner)
-    left = np.maximum(limit - np.array([late for _, late in found]), 0.0) * speed
-    bands = shapely.buffer(roads, np.minimum(left, beside_km), quad_segs=QUARTER_SEGMENTS)
-    return _multi(shapely.union_all(np.concatenate([bands, discs])))
+    starts = shapely.points(
+        np.column_stack(plane.transform(*np.array([(p.lon, p.lat) for p in origins]).T))
+    )
+    shapes = np.concatenate([starts, lines])
+    spent = np.concatenate([np.full(len(starts), limit), np.maximum(left, 0.0)])
+    radius = np.minimum(spent * speed, beside_km)
+    return _multi(cover.union(shapes, radius, QUARTER_SEGMENTS))
 
 
 def _multi(area: shapely.Geometry) -> shapely.MultiPolygon:
