@@ -332,11 +332,7 @@ def edit_of(seed: int, kind: str, arcs: tuple) -> tuple[Change, tuple]:
     reverse=st.booleans(),
     limit=st.sampled_from([np.inf, 8.0]),
 )
-def test_repair_equals_a_fresh_search(
-    monkeypatch: pytest.MonkeyPatch, seed: int, kind: str, reverse: bool, limit: float
-) -> None:
-    # No row may escape into a fresh search: it is the repair that is tested.
-    monkeypatch.setattr(engine, "LARGE_SHARE", 1)
+def test_repair_equals_a_fresh_search(seed: int, kind: str, reverse: bool, limit: float) -> None:
     arcs = random_arcs(seed)
     graph, starts = compiled(seed), [3, [(17, 1.0), (9, 0.0)], 3, 40]
     before = engine.times(graph, starts, reverse=reverse, limit=limit)
@@ -367,18 +363,26 @@ def test_repair_on_a_province(kind: str) -> None:
         assert np.array_equal(engine.rerun(before, edit).minutes(), right.minutes())
 
 
-def test_repair_gives_way_to_a_fresh_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line cut near its start loses nearly everything."""
+def test_repair_where_nearly_everything_is_lost() -> None:
+    """A line cut near its start, with a detour; then the detour, too."""
     count = 40
-    line = np.arange(count), np.arange(1, count + 1), np.ones(count), count + 1
-    detour = tuple(np.append(part, more) for part, more in zip(line[:3], (1, 3, 5.0), strict=True))
+    line = np.arange(count), np.arange(1, count + 1), np.ones(count)
+    detour = tuple(np.append(part, more) for part, more in zip(line, (1, 3, 5.0), strict=True))
     before = engine.times(compile_arcs(*detour, count + 1), [0])
-    searched = []
-    fill = engine._fill
-    monkeypatch.setattr(engine, "_fill", lambda *args: (searched.append(1), fill(*args)))
     found = engine.rerun(before, Change([1], [np.inf]))
-    assert searched
     assert found.minutes()[0].tolist() == [0.0, 1.0, np.inf, *range(6, 44)]
+    found = engine.rerun(found, Change([40], [np.inf]))
+    assert found.minutes()[0].tolist() == [0.0, 1.0] + [np.inf] * 39
+
+
+def test_repair_of_more_rows_than_a_word_has_bits() -> None:
+    found = province(2_000, seed=2)
+    arcs = (*found.arcs, found.size)
+    before = engine.times(compile_arcs(*arcs, lonlat=found.lonlat), found.seats(80).tolist())
+    for seed in range(4):
+        edit, whole = edit_of(seed, "mixed", arcs)
+        right = engine.times(compile_arcs(*whole), found.seats(80).tolist())
+        assert np.array_equal(engine.rerun(before, edit, workers=2).minutes(), right.minutes())
 
 
 def test_repair_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:

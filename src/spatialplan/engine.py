@@ -68,7 +68,6 @@ UNREACHED = 2**31 - 1
 LONGEST_SEARCH = UNREACHED - 1
 RING_LIMIT = 4096  # buckets; more would not fit the processor's nearest cache
 WORTH_REDUCING = 16  # searches; for fewer it costs more to find the core than it saves
-LARGE_SHARE = 4  # repairs give way to a fresh search when a row loses 1/4 of its vertices
 
 Start = int | Sequence[tuple[int, float]]  # a vertex, or vertices with minutes already spent
 
@@ -786,10 +785,9 @@ def rerun(
     graph = change(before.graph, edit)
     rows, old = before.units.shape
     units = np.empty((rows, graph.size), np.int32) if out is None else out
-    kernels = _kernels()
     after = Times(graph, before.seeds, units, before.limit, before.backward)
     used = graph.back if before.backward else graph
-    if kernels is None:
+    if _kernels() is None:
         for row in range(rows):
             _fill(used, before.seeds[row], before.limit, units[row], _NONE)
         return after
@@ -798,22 +796,27 @@ def rerun(
     # over an arc that has become faster since would not be seen to be lost.
     middle = _worsened(before.graph, edit) if len(worse) and len(better) else graph
     between = middle.back if before.backward else middle
+    early = before.graph.back if before.backward else before.graph
     if len(worse):
         between.back  # noqa: B018 - made before the threads, not once by each
 
-    def begin(row: int) -> None:
-        if units is not before.units:
-            units[row, :old] = before.units[row]
-        units[row, old:] = UNREACHED
-        if len(worse):
-            _raise(after, between, row, worse)
+    from spatialplan.repair import MOST_ROWS
 
-    _in_threads(begin, rows, workers)
-    if len(better):
-        # Neighbouring origins gain by the same roads: dealt out, so that threads share alike.
-        count = min(workers or cores(), max(rows, 1))
-        hands = [np.arange(first, rows, count) for first in range(count)]
-        _in_threads(lambda hand: _lower(after, used, hands[hand], better), count, workers)
+    # Neighbouring origins gain by the same roads: dealt out, so that threads share alike.
+    count = max(min(workers or cores(), rows), -(-rows // MOST_ROWS))
+    hands = [np.arange(first, rows, count) for first in range(count)]
+
+    def mend(hand: int) -> None:
+        for row in hands[hand]:
+            if units is not before.units:
+                units[row, :old] = before.units[row]
+            units[row, old:] = UNREACHED
+        if len(worse):
+            _raise(after, early, between, hands[hand], worse)
+        if len(better):
+            _lower(after, used, hands[hand], better)
+
+    _in_threads(mend, count, workers)
     return after
 
 
@@ -841,31 +844,39 @@ def _worsened(graph: Compiled, edit: Change) -> Compiled:
     return change(graph, Change(numbers[slower], minutes[slower]))
 
 
-def _raise(after: Times, used: Compiled, row: int, worse: np.ndarray) -> None:
-    """Make a row right after arcs got worse."""
-    seeds, dist = after.seeds[row], after.units[row, : used.size]
+def _raise(
+    after: Times, old: Compiled, used: Compiled, rows: np.ndarray, worse: np.ndarray
+) -> None:
+    """Make some rows right after arcs got worse."""
+    from spatialplan.repair import worsen
+
+    starts = np.concatenate(
+        [
+            np.column_stack([np.full_like(seeds.units, row), seeds.nodes, seeds.units])
+            for row, seeds in ((row, after.seeds[row]) for row in rows.tolist())
+        ]
+    )
     shift, buckets = used._queue
-    ring, lost = np.full(buckets, -1, np.int32), np.zeros(used.size, dtype=bool)
-    with used.scratch() as (_, room):
-        count = _kernels().worsen(
-            used.pointer, used.arcs, used.back.pointer, used.back.arcs, worse, seeds.nodes,
-            seeds.units, dist, after.limit, shift, ring, lost, used.size // LARGE_SHARE, room,
+    ring = np.full(buckets, -1, np.int32)
+    with used.scratch() as (label, touched):
+        worsen(
+            old.pointer, old.arcs, used.pointer, used.arcs, used.back.pointer, used.back.arcs,
+            worse, rows, starts, after.units, after.limit, shift, ring, label, touched,
         )  # fmt: skip
-    if count < 0:
-        _fill(used, seeds, after.limit, dist, _NONE)
 
 
 def _lower(after: Times, used: Compiled, rows: np.ndarray, better: np.ndarray) -> None:
     """Make some rows right after arcs got better, one arc after the other."""
-    kernels = _kernels()
+    from spatialplan.repair import improve
+
     shift, buckets = used._queue
     ring = np.full(buckets, -1, np.int32)
-    limits = np.full(len(after.units), after.limit, np.int64)
     with used.scratch() as (label, touched):
         for arc in better:
-            kernels.improve(
-                used.pointer, used.arcs, arc, rows, after.units, limits, shift, ring, label, touched
-            )
+            improve(
+                used.pointer, used.arcs, arc, rows, after.units, after.limit, shift, ring,
+                label, touched,
+            )  # fmt: skip
 
 
 # Files

@@ -18,11 +18,14 @@ import numpy as np
 __all__ = [
     "UNREACHED",
     "breadth_first",
-    "improve",
     "in_minutes",
+    "jit",
+    "larger",
+    "put",
     "search",
+    "spread",
+    "take",
     "within",
-    "worsen",
 ]
 
 UNREACHED = 2**31 - 1
@@ -43,7 +46,7 @@ def jit(function: Callable) -> Any:
 
 
 @jit
-def _put(ring, pool, free, used, slot, node, key):
+def put(ring, pool, free, used, slot, node, key):
     """Put an entry into a bucket; return the first free entry and how many were ever used."""
     if free < 0:
         entry = np.uint64(used)
@@ -59,7 +62,7 @@ def _put(ring, pool, free, used, slot, node, key):
 
 
 @jit
-def _take(ring, pool, free, slot):
+def take(ring, pool, free, slot):
     """Take an entry out of a bucket that is not empty; return it and the first free entry."""
     first = np.int64(ring[slot])
     entry = np.uint64(first)
@@ -69,14 +72,15 @@ def _take(ring, pool, free, slot):
 
 
 @jit
-def _larger(pool, more):
+def larger(pool, more):
+    """Return the pool with more room."""
     found = np.empty((2 * len(pool) + more, 3), np.int32)
     found[: len(pool)] = pool
     return found
 
 
 @jit
-def _spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
+def spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
     """Settle everything that can be reached from `nodes`, whose `dist` is set already.
 
     Buckets are ``2 ** shift`` units wide. A vertex that improves within the bucket that is
@@ -98,18 +102,18 @@ def _spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
         slot = bucket & mask
         while fed < len(nodes) and np.uint64(keys[fed]) >> wide <= bucket:
             if used == len(pool):
-                pool = _larger(pool, 1)
-            free, used = _put(ring, pool, free, used, slot, nodes[fed], keys[fed])
+                pool = larger(pool, 1)
+            free, used = put(ring, pool, free, used, slot, nodes[fed], keys[fed])
             waiting += 1
             fed += 1
         while ring[slot] >= 0:
-            node, key, free = _take(ring, pool, free, slot)
+            node, key, free = take(ring, pool, free, slot)
             waiting -= 1
             if dist[node] != key:
                 continue
             arc, end = np.uint64(pointer[node]), np.uint64(pointer[node + one])
             if used + np.int64(end - arc) > len(pool):
-                pool = _larger(pool, np.int64(end - arc))
+                pool = larger(pool, np.int64(end - arc))
             while arc < end:
                 head = np.uint64(arcs[arc, 0])
                 after = key + np.int64(arcs[arc, 1])
@@ -121,7 +125,7 @@ def _spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
                         count += 1
                     dist[head] = after
                     slot_of = (np.uint64(after) >> wide) & mask
-                    free, used = _put(ring, pool, free, used, slot_of, head, after)
+                    free, used = put(ring, pool, free, used, slot_of, head, after)
                     waiting += 1
         bucket += one
         if len(targets) > 0:
@@ -149,7 +153,7 @@ def search(pointer, arcs, nodes, units, limit, shift, ring, targets, dist):
     """Fill `dist` with the units from the nearest of `nodes`, each begun at its `units`."""
     dist[:] = UNREACHED
     begun = _begin(nodes, units, limit, dist)
-    _spread(pointer, arcs, begun, dist, limit, shift, ring, targets, begun[:0])
+    spread(pointer, arcs, begun, dist, limit, shift, ring, targets, begun[:0])
 
 
 @jit
@@ -159,7 +163,7 @@ def within(pointer, arcs, nodes, units, limit, shift, ring, dist, reached):
     `dist` is all `UNREACHED` before and after; `reached` has room for all vertices.
     """
     begun = _begin(nodes, units, limit, dist)
-    count = _spread(pointer, arcs, begun, dist, limit, shift, ring, begun[:0], reached)
+    count = spread(pointer, arcs, begun, dist, limit, shift, ring, begun[:0], reached)
     found = np.concatenate((begun, reached[:count]))
     best = dist[found]
     for i in range(len(found)):
@@ -196,203 +200,3 @@ def breadth_first(pointer, arcs, source, level, queue):
                 queue[last] = head
                 last += one
     return last
-
-
-@jit
-def _is_start(node, dist, nodes, units):
-    for i in range(len(nodes)):  # noqa: SIM110 - numba knows no generator here
-        if nodes[i] == node and units[i] == dist[node]:
-            return True
-    return False
-
-
-@jit
-def _gainers(dist, rows, arc, limits):
-    """Return the rows that reach the head of an arc sooner by it, and when."""
-    found = np.empty(len(rows), np.int64)
-    begun = np.empty(len(rows), np.int64)
-    count = 0
-    for row in rows:
-        after = dist[row, arc[0]] + arc[2]
-        if dist[row, arc[0]] != UNREACHED and after < dist[row, arc[1]] and after <= limits[row]:
-            found[count], begun[count] = row, after
-            count += 1
-    return found[:count], begun[:count]
-
-
-@jit
-def improve(pointer, arcs, arc, rows, dist, limits, shift, ring, label, touched):
-    """Make rows of `dist` right after one arc was added or became faster.
-
-    `arc` is (tail, head, units); `pointer` and `arcs` hold it already. One search from its
-    head serves all rows: it goes on only through vertices that some row reaches sooner by
-    the arc, because every vertex on the way to an improved one is improved itself.
-    `label` is all `UNREACHED` before and after; `touched` has room for all vertices.
-    Returns the number of vertices that were looked at.
-    """
-    some, begun = _gainers(dist, rows, arc, limits)
-    if len(some) == 0:
-        return 0
-    one, mask, wide = np.uint64(1), np.uint64(len(ring) - 1), np.uint64(shift)
-    pool = np.empty((FIRST_POOL, 3), np.int32)
-    free, used, waiting = np.int64(-1), np.int64(0), 0
-    bucket = np.uint64(0)
-    free, used = _put(ring, pool, free, used, bucket, arc[1], 0)
-    waiting = 1
-    label[arc[1]] = 0
-    touched[0] = arc[1]
-    seen = 1
-    while waiting > 0:
-        slot = bucket & mask
-        while ring[slot] >= 0:
-            node, key, free = _take(ring, pool, free, slot)
-            waiting -= 1
-            if label[node] != key or not _better(dist, some, begun, limits, node, key):
-                continue
-            at, end = np.uint64(pointer[node]), np.uint64(pointer[node + one])
-            if used + np.int64(end - at) > len(pool):
-                pool = _larger(pool, np.int64(end - at))
-            while at < end:
-                head = np.uint64(arcs[at, 0])
-                after = key + np.int64(arcs[at, 1])
-                at += one
-                if after < label[head]:
-                    if label[head] == UNREACHED:
-                        touched[seen] = head
-                        seen += 1
-                    label[head] = after
-                    slot_of = (np.uint64(after) >> wide) & mask
-                    free, used = _put(ring, pool, free, used, slot_of, head, after)
-                    waiting += 1
-        bucket += one
-    for i in range(seen):
-        label[touched[i]] = UNREACHED
-    return seen
-
-
-@jit
-def _better(dist, some, begun, limits, node, key):
-    """Lower what can be lowered at a vertex; tell whether there was anything."""
-    better = False
-    for i in range(len(some)):
-        after = begun[i] + key
-        row = np.uint64(some[i])
-        if after < dist[row, node] and after <= limits[row]:
-            dist[row, node] = after
-            better = True
-    return better
-
-
-@jit
-def _is_held(node, back_pointer, back_arcs, dist, lost, nodes, units):
-    """Tell whether a vertex keeps its time: it is a start, or some sound way leads there."""
-    one = np.uint64(1)
-    arc, end = np.uint64(back_pointer[node]), np.uint64(back_pointer[node + one])
-    while arc < end:
-        tail = np.uint64(back_arcs[arc, 0])
-        if dist[tail] + back_arcs[arc, 1] == dist[node] and not lost[tail]:
-            return True
-        arc += one
-    return _is_start(node, dist, nodes, units)
-
-
-@jit
-def _losers(
-    pointer, arcs, back_pointer, back_arcs, changed, nodes, units, dist, lost, most, found
-):  # fmt: skip
-    """Note in `found` and `lost` the vertices that lose every fastest way; return how many.
-
-    Stops early when they are more than `most`.
-    """
-    one = np.uint64(1)
-    count = 0
-    for i in range(len(changed)):
-        tail, head = np.uint64(changed[i, 0]), np.uint64(changed[i, 1])
-        if dist[tail] == UNREACHED or dist[tail] + changed[i, 2] != dist[head] or lost[head]:
-            continue
-        if not _is_held(head, back_pointer, back_arcs, dist, lost, nodes, units):
-            lost[head] = True
-            found[count] = head
-            count += 1
-    at = 0
-    while at < count <= most:
-        node = np.uint64(found[at])
-        at += 1
-        arc, end = np.uint64(pointer[node]), np.uint64(pointer[node + one])
-        while arc < end:
-            head = np.uint64(arcs[arc, 0])
-            tight = dist[node] + np.int64(arcs[arc, 1]) == dist[head]
-            arc += one
-            if not tight or lost[head]:
-                continue
-            if not _is_held(head, back_pointer, back_arcs, dist, lost, nodes, units):
-                lost[head] = True
-                found[count] = head
-                count += 1
-    return count
-
-
-@jit
-def _by_bucket(nodes, dist, shift):
-    """Return those of the nodes that are reached at all, in the order of their buckets."""
-    lowest, highest, count = UNREACHED, 0, 0
-    for node in nodes:
-        if dist[node] != UNREACHED:
-            lowest, highest = min(lowest, dist[node]), max(highest, dist[node])
-            count += 1
-    found = np.empty(count, nodes.dtype)
-    if count == 0:
-        return found
-    lowest >>= shift
-    place = np.zeros((highest >> shift) - lowest + 2, np.int64)
-    for node in nodes:
-        if dist[node] != UNREACHED:
-            place[(dist[node] >> shift) - lowest + 1] += 1
-    place = np.cumsum(place)
-    for node in nodes:
-        if dist[node] != UNREACHED:
-            bucket = (dist[node] >> shift) - lowest
-            found[place[bucket]] = node
-            place[bucket] += 1
-    return found
-
-
-@jit
-def worsen(
-    pointer, arcs, back_pointer, back_arcs, changed, nodes, units, dist, limit, shift, ring,
-    lost, most, touched,
-):  # fmt: skip
-    """Make one row of `dist` right after arcs were closed or became slower.
-
-    Rows of `changed` are (tail, head, units before); the graph is the changed one. The
-    vertices that lose every fastest way are found first, then reached anew from what is left.
-    Returns their number; -1, with `dist` as it was, when they are more than `most`: then a
-    fresh search is as good. `lost` is all false before and after.
-    """
-    count = _losers(
-        pointer, arcs, back_pointer, back_arcs, changed, nodes, units, dist, lost, most, touched
-    )
-    found = touched[:count]
-    if count > most:
-        for i in range(count):
-            lost[found[i]] = False
-        return -1
-    one = np.uint64(1)
-    for i in range(count):
-        node = np.uint64(found[i])
-        best = np.int64(UNREACHED)
-        arc, end = np.uint64(back_pointer[node]), np.uint64(back_pointer[node + one])
-        while arc < end:
-            tail = np.uint64(back_arcs[arc, 0])
-            if not lost[tail] and dist[tail] != UNREACHED:
-                best = min(best, np.int64(dist[tail]) + np.int64(back_arcs[arc, 1]))
-            arc += one
-        dist[node] = best if best <= limit else UNREACHED
-    for i in range(len(nodes)):
-        if lost[nodes[i]] and units[i] <= limit:
-            dist[nodes[i]] = min(dist[nodes[i]], units[i])
-    for i in range(count):
-        lost[found[i]] = False
-    again = _by_bucket(found, dist, shift)
-    _spread(pointer, arcs, again, dist, limit, shift, ring, found[:0], found[:0])
-    return count
