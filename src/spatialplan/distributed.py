@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["partition_size", "write_matrix"]
 
 CONNECT_SECONDS = 10.0
-PATIENCE = 30.0  # seconds without a result after which we look whether anybody works at all
 SENDINGS = 5  # times that the graph is sent when all its copies are lost with their workers
 AHEAD = 4  # partitions under way for each processor: none idles, and few results pile up
 CELLS = 4_000_000  # numbers of each kind that a partition holds in memory, eight bytes each
@@ -184,20 +183,21 @@ def _client(address: str) -> Iterator[Client]:
             client = stack.enter_context(_connected(distributed, address))
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             versions = client.get_versions(packages=SAME_VERSIONS)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise InputError.of(
                 where,
                 "连不上调度器,或它没有工作进程;请检查地址(如 tcp://10.0.0.5:8786)、端口和防火墙",
                 f"no scheduler answers, or it has no workers: {_first_line(error)}",
             ) from None
         collect(_version_faults(versions, where))
+        _check_import(client, where)
         try:
             yield client
-        except distributed.KilledWorker:
+        except (distributed.KilledWorker, MemoryError):
             raise InputError.of(
                 where,
-                "工作进程反复退出,多半是内存不足;请减少每台机器的进程数",
-                "workers died again and again, likely for want of memory; use fewer of them",
+                "工作进程内存不足,或反复退出;请减少每台机器的进程数",
+                "workers ran out of memory, or died again and again; use fewer of them",
             ) from None
         except (OSError, CancelledError) as error:
             raise InputError.of(
@@ -218,7 +218,7 @@ def _connected(distributed: ModuleType, address: str) -> Iterator[Client]:
     own = distributed.LocalCluster(
         n_workers=CPU_COUNT,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address=":0",
         silence_logs=logging.CRITICAL,
     )
     with own, distributed.Client(own) as client:
@@ -264,6 +264,21 @@ def _version_faults(versions: Mapping[str, Any], where: str) -> list[Fault]:
     ]
 
 
+def _check_import(client: Client, where: str) -> None:
+    try:
+        client.run(_ready)
+    except Exception as error:  # whatever stops the import over there
+        raise InputError.of(
+            where,
+            "工作进程不能载入 spatialplan;请在那里运行 python -m spatialplan plans 查看原因",
+            f"a worker cannot import spatialplan: {_first_line(error)}",
+        ) from None
+
+
+def _ready() -> None:
+    """Do nothing: a worker that has got this far has imported what it needs."""
+
+
 # --- the work ---------------------------------------------------------------------------------
 
 
@@ -289,6 +304,8 @@ def _results(
 def _done(
     client: Client, load: Load, parts: Sequence[tuple[int, Sequence[Place]]]
 ) -> Iterator[tuple[int, bytes]]:
+    from distributed import wait
+
     shared = client.scatter(load, broadcast=True, hash=False)
     waiting = iter(parts)
     running: dict[Future, int] = {}
@@ -299,17 +316,5 @@ def _done(
             running[client.submit(Load.parquet, shared, origins, pure=False)] = number
         if not running:
             return
-        for future in _finished(client, running):
+        for future in wait(list(running), return_when="FIRST_COMPLETED").done:
             yield running.pop(future), future.result()
-
-
-def _finished(client: Client, running: Mapping[Future, int]) -> set[Future]:
-    """Wait until some are done; give up when nobody is left to do them."""
-    from distributed import wait
-
-    while True:
-        try:
-            return wait(list(running), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            if not client.nthreads():
-                raise TimeoutError("no workers are left") from None
