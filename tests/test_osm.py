@@ -489,7 +489,7 @@ def minutes_between(found: osm.Extract, first: str, last: str, restricted: bool)
     net, profile = found.network, standards.read_profile()
     arcs = net.arcs(profile)
     if restricted:
-        arcs = turns.restricted(net, arcs, found.restrictions)
+        arcs = turns.restricted(net, arcs, found.network.restrictions)
     size = len(arcs.vertex_node)
     best: dict[tuple[int, int], float] = {}
     for tail, head, minutes in zip(
@@ -509,7 +509,7 @@ def test_forbidden_turn_sends_the_route_round(tmp_path):
     banned = cross((1, ("n", 11), 4, {"restriction": "no_right_turn"}))
     banned["ways"] |= {2: ([11, 21], one), 3: ([10, 11], one | {"name": "west"})}
     found = extract(tmp_path, banned.pop("ways"), **banned)
-    assert found.restrictions[["from_link", "via_node", "to_link", "kind", "tag"]].to_dict(
+    assert found.network.restrictions[["from_link", "via_node", "to_link", "kind", "tag"]].to_dict(
         "records"
     ) == [
         {
@@ -536,7 +536,7 @@ def test_forbidden_turn_sends_the_route_round(tmp_path):
 def test_mandatory_turn_forbids_all_others(tmp_path):
     banned = cross((1, ("n", 11), 2, {"restriction": "only_straight_on"}))
     found = extract(tmp_path, banned.pop("ways"), **banned)
-    assert list(found.restrictions["kind"]) == ["only"]
+    assert list(found.network.restrictions["kind"]) == ["only"]
     assert minutes_between(found, "n1", "n12", restricted=True) > minutes_between(
         found, "n1", "n12", restricted=False
     )
@@ -562,9 +562,11 @@ def test_mandatory_turn_forbids_all_others(tmp_path):
 def test_restrictions_that_do_not_apply_are_left_and_counted(tmp_path, restriction):
     content = cross(restriction)
     found = extract(tmp_path, content.pop("ways"), **content)
-    assert len(found.restrictions) == 0
+    assert len(found.network.restrictions) == 0
     if "restriction" in restriction[3]:
-        assert found.report.counts["restrictions_off"] == 1
+        by_way = restriction[1][0] == "w"
+        assert found.report.counts["restrictions_via" if by_way else "restrictions_off"] == 1
+        assert ("turn restrictions by way of a road" in "".join(found.report.lines())) == by_way
 
 
 def test_restriction_keeps_its_node_in_a_chain_and_respects_direction(tmp_path):
@@ -572,9 +574,9 @@ def test_restriction_keeps_its_node_in_a_chain_and_respects_direction(tmp_path):
     ways = {1: ([1, 11], one), 2: ([11, 21], one)}
     found = extract(tmp_path, ways, restrictions=[(1, ("n", 11), 2, {"restriction": "no_entry"})])
     assert len(found.network.links) == 2
-    assert len(found.restrictions) == 1
+    assert len(found.network.restrictions) == 1
     backwards = [(2, ("n", 11), 1, {"restriction": "no_u_turn"})]
-    assert len(extract(tmp_path, ways, restrictions=backwards).restrictions) == 0
+    assert len(extract(tmp_path, ways, restrictions=backwards).network.restrictions) == 0
 
 
 # Area, parts, files

@@ -50,10 +50,7 @@ class Import:
         if self.extract is None:
             self.network.write(path)
         else:
-            restrictions = self.extract.restrictions
-            if self.tied is not None:
-                restrictions = self.tied.restrictions(restrictions)
-            replace(self.extract, network=self.network, restrictions=restrictions).write(path)
+            replace(self.extract, network=self.network).write(path)
         if self.tied is None or self.tied.table.empty:
             return [str(path)]
         beside = Path(path).with_suffix(".ties.csv")

@@ -27,7 +27,7 @@ from spatialplan.components import Part, labels, main_parts, part_lines, with_ki
 from spatialplan.errors import InputError
 from spatialplan.files import atomic_path, write_layers
 from spatialplan.geodesy import straight_km
-from spatialplan.network import SURFACE, Network, as_links, as_nodes
+from spatialplan.network import SURFACE, Network, as_links, as_nodes, as_restrictions
 
 if TYPE_CHECKING:
     from spatialplan.tags import Rule, Rules
@@ -76,7 +76,11 @@ _NOTES = {
     "missing": ("文件中缺坐标的节点", "nodes of ways that the file lacks"),
     "hub_ramps": ("只连高速的匝道,按高速计", "ramps between expressways, now expressway"),
     "stations_off": ("离铁路或公路太远的车站", "stations too far from rail or road"),
-    "restrictions_off": ("未采用的转向限制", "turn restrictions not used"),
+    "restrictions_via": (
+        "途经整条道路的转向限制,未采用",
+        "turn restrictions by way of a road, not used",
+    ),
+    "restrictions_off": ("其他未采用的转向限制", "other turn restrictions not used"),
 }
 
 
@@ -87,19 +91,15 @@ class Extract:
     Parameters
     ----------
     network
-        Roads, ferries and railways.
+        Roads, ferries and railways, with turn restrictions.
     places
         Index ``place_id``, columns as in a gazetteer, points in EPSG:4326.
-    restrictions
-        Turn restrictions: ``from_link, via_node, to_link, kind`` (``no`` or ``only``), ``tag``,
-        points in EPSG:4326.
     report
         What was found, taken and left.
     """
 
     network: Network
     places: gpd.GeoDataFrame
-    restrictions: gpd.GeoDataFrame
     report: Report
 
     def write(self, path: str | Path) -> None:
@@ -113,14 +113,11 @@ class Extract:
             When the suffix is neither ``.gpkg`` nor ``.geojson``, or the place cannot be written.
         """
         path = Path(path)
-        layers = {
-            "nodes": self.network.nodes.reset_index(),
-            "links": self.network.links.reset_index(),
-        }
+        layers = self.network.layers()
         if path.suffix.lower() != ".gpkg":
             write_layers(path, layers)
             return
-        layers |= {"places": self.places.reset_index(), "restrictions": self.restrictions}
+        layers["places"] = self.places.reset_index()
         with atomic_path(path) as temporary:
             for name, frame in layers.items():
                 labelled = frame.set_crs(4490, allow_override=True)
@@ -351,6 +348,9 @@ class Collector:
         roles: dict[str, list[tuple[str, int]]] = {"from": [], "via": [], "to": []}
         for member, ref, role in members:
             roles.setdefault(role, []).append((member, ref))
+        if kind in ("no", "only") and any(member == "w" for member, _ in roles["via"]):
+            self._counts["restrictions_via"] += 1
+            return
         usable = (
             kind in ("no", "only")
             and not excepted & {"motorcar", "motor_vehicle"}
@@ -392,6 +392,7 @@ class Collector:
         gates = {f"n{number}": text for number, text in self._gates.items() if text}
         network, joined = _with_stations(with_kinds(network, gates), tracks)
         restrictions = self._restriction_table(network, chains, links.index.to_numpy(), ids)
+        network = replace(network, restrictions=as_restrictions(restrictions))
         towns = _place_table([p for p in self._places if self._inside(p)])
         self._counts.update(
             links=len(network.links),
@@ -404,7 +405,7 @@ class Collector:
             hub_ramps=hubs,
             missing=int(np.isnan(np.asarray(self._ways.lonlat)).sum() // 2),
         )
-        return Extract(network, towns, restrictions, Report(self._counts, parts))
+        return Extract(network, towns, Report(self._counts, parts))
 
     def _inside(self, point: _Point) -> bool:
         return self.area is None or bool(shapely.contains_xy(self.area, point.lon, point.lat))
