@@ -134,6 +134,17 @@ def plan_text(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def _turns_text(network: Network) -> list[str]:
+    """Return how many turn restrictions there are, and how many of them count for nothing."""
+    kinds = network.turns["kind"].value_counts()
+    asleep = len(network.restrictions) - len(network.turns)
+    if not len(network.restrictions):
+        return []
+    counts = f"禁止 no {kinds.get('no', 0)}、只许 only {kinds.get('only', 0)}"
+    unused = f"、未生效(路段不在路网中)not applied {asleep}" if asleep else ""
+    return [f"转向限制 turn restrictions: {counts}{unused}"]
+
+
 def network_text(network: Network) -> str:
     """Return what a network holds: by class and status, its parts, how well it is known."""
     links = network.links
@@ -153,6 +164,7 @@ def network_text(network: Network) -> str:
             f"{size}、{links['length_km'].sum():.0f} km",
             f"公路连通部分 road components: {len(parts)}(最大 {parts[0] if parts else 0} 个节点)",
             f"里程依据 length basis: {shares}",
+            *_turns_text(network),
             "",
             text_table(sums),
         ]
