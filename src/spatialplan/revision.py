@@ -499,6 +499,10 @@ def _close(draft: Draft, edit: Edit) -> Change:
     chosen, notes = chosen_links(draft, edit)
     old = draft.network().links.loc[chosen]
     ends = ends_of(draft.network(), old)
+    turns = draft.network().turns
+    lost = turns["from_link"].isin(chosen) | turns["to_link"].isin(chosen)
+    if lost.any():
+        notes.append(f"{lost.sum()} 条转向限制随路段失效")
     draft.replace_links(chosen)
     return Change(edit, len(old), float(old["length_km"].sum()), (), old, ends, tuple(notes))
 
