@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from spatialplan import assessment, commuting, figures, plan, starts, travel
@@ -62,6 +63,18 @@ def test_dearer_ramps_never_bring_a_place_nearer(case: Case) -> None:
     assert (table["within_30"] <= table["within_60"]).all()
     assert table["within_60"].is_monotonic_decreasing
     assert 0 < table["within_30"].iloc[1] <= table["within_60"].iloc[0] <= len(towns)
+
+
+def test_commuting_between_cores_needs_several(case: Case) -> None:
+    found = commuting.between_cores(case, (0, 5))
+    assert found is not None
+    ends = case.places({"element": "core-xining"}), case.places({"element": "core-haidong"})
+    expected = commuting.toll_table(case.network, case.profile, *ends, (0, 5))
+    pd.testing.assert_frame_equal(found.trips, expected)
+    assert list(found.reach["ramp_minutes"]) == [0, 5]
+    assert found.towns == len(case.places({"set": "area-towns"}))
+    one = assessment.situation("linxia-open-2024").case("linxia-2021")
+    assert commuting.between_cores(one) is None
 
 
 def test_figures_of_cores_and_roles_are_for_plans_that_have_them(case: Case) -> None:
