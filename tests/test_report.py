@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pyogrio
 import pytest
 from openpyxl import load_workbook
 
-from spatialplan import cli, dossier, maps, pages, plan, report, targets
+from spatialplan import cli, dossier, maps, pages, plan, printing, report, script, targets
 from spatialplan.errors import InputError
+from spatialplan.files import data_dir
 
 PLAN, SCENARIO = "linxia-2021", "linxia-open-2024"
 EDITS = """\
@@ -113,6 +115,18 @@ def test_tables_open_in_excel(built):
         assert cell.font.color.rgb.endswith(pages.VERDICT[source["verdict"]][1:].upper())
 
 
+def test_chinese_in_tables_has_wide_punctuation_and_quotes_are_as_in_the_document(built):
+    text = (data_dir() / f"plans/texts/{PLAN}.txt").read_text(encoding="utf-8")
+    narrow = re.compile("[\u4e00-\u9fff][,:;]|[,:;][\u4e00-\u9fff]")
+    for path in (built / "tables").glob("*.csv"):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                assert row.get("quote", "") in text
+                for key, value in row.items():
+                    kept = key.endswith("_en") or key in ("quote", "section")
+                    assert kept or not narrow.search(value), (path.name, key, value)
+
+
 def test_geopackage_holds_every_layer(built):
     path = built / "layers/report.gpkg"
     layers = set(pyogrio.list_layers(path)[:, 0])
@@ -149,6 +163,39 @@ def test_page_shows_the_verdict_that_check_gives(built, gathered):
     for pair in verdict.pairs:
         assert f"<td>{pair.destination.name_zh}</td>" in block
         assert f'<td class="n">{pair.minutes:.1f}</td>' in block
+
+
+def test_commuting_between_cores_is_told_where_there_are_several(every):
+    names = {table.name: table.frame for table in dossier.report_tables(every)}
+    trips, reach = names["core-trips"], names["core-reach"]
+    assert set(trips["plan"]) == set(reach["plan"]) == {"qinghai-2024"}
+    chapter = every.today(plan.builtin("qinghai-2024"))
+    text = pages.chapter_page(every, chapter, ())
+    block = text[text.index('id="commute"') : text.index('id="projects"')]
+    own = trips[trips["scenario"] == chapter.scenario.id]
+    ends = zip(own["origin"], own["destination"], strict=True)
+    for origin, destination in set(ends):
+        assert f"{origin}–{destination}</th>" in block
+    for minutes in own["minutes"]:
+        assert f">{minutes:.0f} 分钟<" in block
+    for count in reach.loc[reach["scenario"] == chapter.scenario.id, "within_60"]:
+        assert f">{count} 个<" in block
+    other = every.today(plan.builtin(PLAN))
+    assert other.commute is None
+    assert 'id="commute"' not in pages.chapter_page(every, other, ())
+
+
+def test_notes_of_targets_are_told(every):
+    item = plan.builtin("linxia-lanzhou-2022")
+    noted = [target for target in item.targets if target.note_zh]
+    assert noted
+    chapter = every.today(item)
+    text = pages.chapter_page(every, chapter, ())
+    told = targets.as_dict(chapter.verdicts[noted[0].key])
+    assert told["note_zh"] == noted[0].note_zh
+    for target in noted:
+        assert f"说明\uff1a{script.wide(target.note_zh)}" in text
+    assert noted[0].note_zh in printing.assessment_text(chapter.found)
 
 
 def test_edits_page_names_the_trips_that_change(built):
@@ -201,9 +248,9 @@ def test_index_of_several_areas_tells_each_area_first(every):
 def test_documents_stand_side_by_side(every):
     text = pages.documents_page(every)
     for item in every.plans:
-        assert text.count(pages._wide(item.title_zh)) >= 3
+        assert text.count(script.wide(item.title_zh)) >= 3
         for element in item.elements:
-            assert pages._wide(element.name_zh) in text
+            assert script.wide(element.name_zh) in text
         verdicts = every.today(item).verdicts
         assert all(f"#{v.target.id}" in text for v in verdicts.values())
     assert "东塬乡" in text[text.index('id="differences"') :]
@@ -246,6 +293,8 @@ def test_text_of_the_data_is_escaped(gathered):
     [
         ("要求,现值:30", "要求\uff0c现值\uff1a30"),
         ("<td>中(甲)</td>", "<td>中\uff08甲\uff09</td>"),
+        ("通车(2023-06)", "通车\uff082023-06\uff09"),
+        ("road (2023-06), then", "road (2023-06), then"),
         ("<q>目标,二级(公路)</q>", "<q>目标,二级(公路)</q>"),
         ("a&amp;中", "a&amp;中"),
         ('<a href="中,文">km, km</a>', '<a href="中,文">km, km</a>'),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
-from spatialplan import assessment, scenario, standards, tables, travel
+from spatialplan import assessment, commuting, scenario, standards, tables, travel
 from spatialplan import edits as editing
 from spatialplan import plan as plans
 from spatialplan.assessment import Assessment, Situation
@@ -21,6 +21,7 @@ from spatialplan.palette import STATUS_NAMES
 from spatialplan.places import Place
 from spatialplan.plan import Citation, Plan, Project
 from spatialplan.scenario import Scenario
+from spatialplan.script import wide
 from spatialplan.standards import CLASSES, SpeedProfile
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict
 
@@ -81,6 +82,11 @@ class Chapter:
     def seat_times(self) -> pd.DataFrame:
         """Minutes and km by road between the seats of the plan's counties."""
         return travel.travel_times(self.found.cases[0].graph, self.seats, self.seats)
+
+    @cached_property
+    def commute(self) -> commuting.Commute | None:
+        """Commuting between the plan's cores; None where it has not several."""
+        return commuting.between_cores(self.found.cases[0])
 
 
 @dataclass(frozen=True)
@@ -416,7 +422,8 @@ def bare_title(title: str) -> str:
 class Table:
     """A table of the report: name of its CSV file, titles, content, and what columns mean.
 
-    `headings` name the columns for people, in order; the CSV keeps the short names.
+    `headings` name the columns for people, in order; the CSV keeps the short names. Chinese text
+    has wide punctuation, quotes have what the documents have.
     """
 
     name: str
@@ -438,13 +445,37 @@ def report_tables(dossier: Dossier) -> list[Table]:
         _scenario_table(dossier),
         _speed_table(dossier.profile),
     ]
+    if any(chapter.commute for chapter in dossier.chapters):
+        found += [_commute_table(dossier), _reach_table(dossier)]
     if any(chapter.after for chapter in dossier.chapters):
         found += [_changed_table(dossier), _changed_pair_table(dossier)]
-    return found
+    return [_typeset(table) for table in found]
+
+
+def _typeset(table: Table) -> Table:
+    """Return a table with wide punctuation in Chinese text, but for quotes and English."""
+    own = [n for n in table.frame if not n.endswith("_en") and n not in ("quote", "section")]
+    texts = table.frame[own].map(lambda value: wide(value) if isinstance(value, str) else value)
+    frame = table.frame.assign(**{name: texts[name] for name in own})
+    return replace(table, frame=frame, headings={k: wide(v) for k, v in table.headings.items()})
 
 
 def _table(name: str, zh: str, en: str, rows: list, headings: dict[str, str]) -> Table:
     return Table(name, zh, en, pd.DataFrame(rows, columns=list(headings)), headings)
+
+
+def _joined_table(
+    dossier: Dossier,
+    titles: tuple[str, str, str],
+    part: Callable[[Chapter], pd.DataFrame],
+    headings: dict[str, str],
+) -> Table:
+    """Return the parts of all chapters as one table, each under its scenario."""
+    frames = [
+        part(chapter).assign(scenario=chapter.scenario.id).astype(object)
+        for chapter in dossier.chapters
+    ]
+    return Table(*titles, pd.concat(frames, ignore_index=True)[list(headings)], headings)
 
 
 def _matrix_table(dossier: Dossier) -> Table:
@@ -472,6 +503,8 @@ _VERDICT_HEADINGS = {
     "title_zh": "目标",
     "title_en": "Target",
     "reading_zh": "理解",
+    "note_zh": "说明",
+    "note_en": "Note",
     "verdict": "verdict",
     "verdict_zh": "结论",
     "value": "值 value",
@@ -490,16 +523,10 @@ _VERDICT_HEADINGS = {
 
 
 def _verdict_table(dossier: Dossier) -> Table:
-    frames = [
-        tables.verdict_table(chapter.found).assign(scenario=chapter.scenario.id)
-        for chapter in dossier.chapters
-    ]
-    frame = pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
-    return Table(
-        "verdicts",
-        "目标结论",
-        "Verdicts",
-        frame[list(_VERDICT_HEADINGS)],
+    return _joined_table(
+        dossier,
+        ("verdicts", "目标结论", "Verdicts"),
+        lambda chapter: tables.verdict_table(chapter.found),
         _VERDICT_HEADINGS,
     )
 
@@ -521,13 +548,11 @@ _PAIR_HEADINGS = {
 
 
 def _pair_table(dossier: Dossier) -> Table:
-    frames = [
-        tables.pair_table(chapter.found.verdicts).assign(scenario=chapter.scenario.id)
-        for chapter in dossier.chapters
-    ]
-    frame = pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
-    return Table(
-        "pairs", "目标起讫点", "Trips of the targets", frame[list(_PAIR_HEADINGS)], _PAIR_HEADINGS
+    return _joined_table(
+        dossier,
+        ("pairs", "目标起讫点", "Trips of the targets"),
+        lambda chapter: tables.pair_table(chapter.found.verdicts),
+        _PAIR_HEADINGS,
     )
 
 
@@ -553,6 +578,46 @@ def _seat_table(dossier: Dossier) -> Table:
         "straight_km": "直线 km",
     }
     return _table("seat-times", "县市间行车时间", "Road times between seats", rows, headings)
+
+
+_RAMP_HEADINGS = {
+    "scenario": "情景 scenario",
+    "plan": "规划 plan",
+    "ramp_minutes": "每次上下高速(分钟) minutes per ramp",
+}
+
+
+def _commutes(dossier: Dossier) -> list[tuple[Chapter, commuting.Commute]]:
+    return [(chapter, chapter.commute) for chapter in dossier.chapters if chapter.commute]
+
+
+def _commute_table(dossier: Dossier) -> Table:
+    rows = [
+        (chapter.scenario.id, chapter.plan.id, *trip)
+        for chapter, commute in _commutes(dossier)
+        for trip in commute.trips.itertuples(index=False)
+    ]
+    headings = _RAMP_HEADINGS | {
+        "origin": "起点 from",
+        "destination": "终点 to",
+        "minutes": "分钟 minutes",
+        "km": "里程 km",
+    }
+    return _table("core-trips", "核心区间通勤", "Commuting between the cores", rows, headings)
+
+
+def _reach_table(dossier: Dossier) -> Table:
+    rows = [
+        (chapter.scenario.id, chapter.plan.id, *counts, commute.towns)
+        for chapter, commute in _commutes(dossier)
+        for counts in commute.reach.itertuples(index=False)
+    ]
+    headings = _RAMP_HEADINGS | {
+        "within_30": "30分钟内的乡镇数 towns within 30",
+        "within_60": "60分钟内的乡镇数 towns within 60",
+        "towns": "有坐标的乡镇数 located towns",
+    }
+    return _table("core-reach", "核心区通勤范围", "Towns near a core", rows, headings)
 
 
 def projects_of(documents: Sequence[Plan]) -> list[tuple[Project, list[Plan]]]:

@@ -31,7 +31,7 @@ from spatialplan.dossier import (
 )
 from spatialplan.palette import STATUS_NAMES, VERDICT
 from spatialplan.plan import Element, Plan, Project
-from spatialplan.script import beside
+from spatialplan.script import beside, wide
 from spatialplan.standards import CLASSES
 from spatialplan.tables import SCHEDULE_NAMES
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
@@ -140,9 +140,6 @@ def _templates() -> jinja2.Environment:
 _KEPT = re.compile(
     r'(<q>.*?</q>|<(?:span|small) class="(?:block )?en">[^<]*</|<[^>]*>|&#?\w+;)', re.DOTALL
 )
-_HAN = "\u3000-\u303f\u4e00-\u9fff\u201c\u201d\uff00-\uffef"
-_STOP = re.compile(rf"(?<=[{_HAN}])([,:;!?]) ?|([,:;!?]) ?(?=[{_HAN}])")
-_BRACKETS = re.compile(rf"\(([^()]*[{_HAN}][^()]*)\)")
 
 
 def _render(template: str, **values: Any) -> str:
@@ -152,14 +149,8 @@ def _render(template: str, **values: Any) -> str:
 def _typeset(html: str) -> str:
     """Return a page with wide punctuation in Chinese text."""
     parts = _KEPT.split(html)
-    parts[::2] = [_wide(text) for text in parts[::2]]
+    parts[::2] = [wide(text) for text in parts[::2]]
     return "".join(parts)
-
-
-def _wide(text: str) -> str:
-    for _ in range(2):  # brackets may stand in brackets
-        text = _BRACKETS.sub("\uff08\\1\uff09", text)
-    return _STOP.sub(lambda found: chr(ord(found[1] or found[2]) + 0xFEE0), text)
 
 
 def _number(value: float | None, digits: int = 1, empty: str = "–") -> str:
@@ -575,6 +566,7 @@ def chapter_page(
         applied=_applied(found),
         map_href=f"../{map_name(chapter, after=after)}",
         heat=_heat(chapter) if not after else None,
+        commute=_commute(chapter) if not after else None,
         figures=[
             {"svg": f"../{p.path}.svg", "png": f"../{p.path}.png", "zh": p.zh, "en": p.en}
             for p in pictures
@@ -656,6 +648,8 @@ def _verdict_row(verdict: Verdict) -> dict:
         "title": target.title_zh,
         "title_en": target.title_en,
         "reading_zh": target.reading_zh,
+        "note_zh": target.note_zh,
+        "note_en": target.note_en,
         "verdict": verdict.verdict,
         "evidence": verdict.evidence,
         "value": _value(verdict),
@@ -717,4 +711,26 @@ def _heat(chapter: Chapter) -> dict | None:
         "limit": limit,
         "names": [place.name_zh for place in seats],
         "rows": [{"name": a.name_zh, "cells": [cell(a.key, b.key) for b in seats]} for a in seats],
+    }
+
+
+def _commute(chapter: Chapter) -> dict | None:
+    """Return the trips between the cores and the towns near them, by minutes at each ramp."""
+    found = chapter.commute
+    if found is None:
+        return None
+    trips = found.trips.groupby(["origin", "destination"], sort=False)
+    within = [name for name in found.reach if name != "ramp_minutes"]
+    return {
+        "ramps": [f"{ramp:g}" for ramp in found.reach["ramp_minutes"]],
+        "own": f"{chapter.found.situation.profile.ramp_minutes:g}",
+        "trips": [
+            {"name": "–".join(ends), "cells": list(zip(rows["minutes"], rows["km"], strict=True))}
+            for ends, rows in trips
+        ],
+        "towns": found.towns,
+        "reach": [
+            {"limit": name.removeprefix("within_"), "counts": list(found.reach[name])}
+            for name in within
+        ],
     }

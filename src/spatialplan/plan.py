@@ -78,6 +78,8 @@ class Target:
     mode: str = "road"
     reading_zh: str = ""
     reading_en: str = ""
+    note_zh: str = ""
+    note_en: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -371,6 +373,8 @@ _TARGET_KEYS = [
     "mode",
     "reading_zh",
     "reading_en",
+    "note_zh",
+    "note_en",
     "cite",
 ]
 
@@ -389,6 +393,8 @@ def _target(entry: dict, plan_id: str) -> Target:
         mode=entry.get("mode") or "road",
         reading_zh=entry.get("reading_zh") or "",
         reading_en=entry.get("reading_en") or "",
+        note_zh=entry.get("note_zh") or "",
+        note_en=entry.get("note_en") or "",
         parameters={key: value for key, value in entry.items() if key not in _TARGET_KEYS},
     )
 

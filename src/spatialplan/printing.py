@@ -67,6 +67,8 @@ def _verdict_text(verdict: Verdict, old: Verdict | None) -> str:
         f"    {target.title_zh}  {target.title_en}",
         f"    {verdict.reason_zh} [{EVIDENCE_NAMES[verdict.evidence][0]}]",
     ]
+    if target.note_zh:
+        lines.append(f"    说明 note: {target.note_zh}")
     if old is not None:
         lines += _change_lines(verdict, old)
     return "\n".join(lines)

@@ -1,16 +1,22 @@
-"""Traditional and Simplified Chinese: quotes stay as they stand, and can be read in both."""
+"""How Chinese is written: Traditional and Simplified beside each other, wide punctuation."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-__all__ = ["beside", "simplified"]
+__all__ = ["beside", "simplified", "wide"]
 
 _FIRST_HAN = "\u3400"  # below lie Latin letters, punctuation and kana, which have no second form
+
+_HAN = "\u3000-\u303f\u4e00-\u9fff\u201c\u201d\uff00-\uffef"
+_STOP = re.compile(rf"(?<=[{_HAN}])([,:;!?]) ?|([,:;!?]) ?(?=[{_HAN}])")
+# After Chinese, or with Chinese in them.
+_BRACKETS = re.compile(rf"(?:(?<=[{_HAN}])\(|\((?=[^()]*[{_HAN}]))([^()]*)\)")
 
 
 @cache
@@ -35,3 +41,13 @@ def beside(text: str) -> str:
     """Return the Simplified form of a Traditional text; empty when it is the same."""
     other = simplified(text)
     return other if other != text else ""
+
+
+def wide(text: str) -> str:
+    """Return a text with wide punctuation beside Chinese characters.
+
+    ``中(甲),乙`` gets wide brackets and a wide comma; punctuation between Latin letters stays.
+    """
+    for _ in range(2):  # brackets may stand in brackets
+        text = _BRACKETS.sub("\uff08\\1\uff09", text)
+    return _STOP.sub(lambda found: chr(ord(found[1] or found[2]) + 0xFEE0), text)

@@ -107,6 +107,8 @@ def _verdict_row(verdict: Verdict) -> dict:
         "title_zh": target.title_zh,
         "title_en": target.title_en,
         "reading_zh": target.reading_zh,
+        "note_zh": target.note_zh,
+        "note_en": target.note_en,
         "verdict": verdict.verdict,
         "verdict_zh": VERDICT_NAMES[verdict.verdict][0],
         "value": verdict.value,

@@ -164,6 +164,8 @@ def as_dict(verdict: Verdict, against: Verdict | None = None) -> dict[str, Any]:
         "title_en": target.title_en,
         "reading_zh": target.reading_zh,
         "reading_en": target.reading_en,
+        "note_zh": target.note_zh,
+        "note_en": target.note_en,
         "quote": target.cite.quote,
         "section": target.cite.section,
         "metric": target.metric,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialplan.palette import VERDICT
+from spatialplan.script import wide
 from spatialplan.targets import VERDICT_NAMES
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _write_notes(sheet: Worksheet, tables: Sequence[Table], notes: Sequence[str]
     sheet.column_dimensions["A"].width = 26
     sheet.column_dimensions["B"].width = 90
     for note in notes:
-        sheet.append([None, _text(note)])
+        sheet.append([None, _text(wide(note))])
     sheet.append([])
     for table in tables:
         sheet.append([table.zh, f"{table.en}({len(table.frame)} 行 rows)"])
