@@ -4,6 +4,9 @@ Whoever enters a node by a link with a restriction arrives at a copy of the node
 arcs go on that he may take. Nothing else changes, so every search that works on arcs honours
 the restrictions. A trip that begins at the node begins at the node itself, which can be left
 by every arc; one that ends there ends at the node or at any of its copies.
+
+To turn round is not forbidden but where a restriction says so: a way past a forbidden turn may go
+on to the next junction, turn there and come back.
 """
 
 from __future__ import annotations
