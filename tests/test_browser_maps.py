@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import geopandas as gpd
 import pytest
+import shapely
 
-from spatialplan import layers, maps, plan, scenario, standards, targets
+from spatialplan import layers, maps, osm, plan, province, scenario, standards, targets
 from spatialplan.circles import circles
+from spatialplan.palette import CLASS, band_colours
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -263,3 +266,135 @@ def test_two_maps_move_together_and_switch_together(browser, scene, tmp_path):
     assert "新增" in page.locator(".sp-panel").inner_text()
     assert page.locator(".sp-change").count() > 2
     page.context.close()
+
+
+@pytest.fixture(scope="module")
+def wide_file(tmp_path_factory):
+    """A map of a province of 30,000 links, a part of it reached."""
+    made = province.province(23_000, seed=5)
+    middle = (made.lonlat.min(axis=0) + made.lonlat.max(axis=0)) / 2
+    made = replace(made, lonlat=made.lonlat - middle + MIDDLE)
+    network = made.network()
+    links = network.links
+    away = shapely.distance(links.geometry.to_numpy(), shapely.Point(MIDDLE)) * 150
+    links["source"] = osm.ATTRIBUTION
+    columns = {"link_id": links.index, "class": links["class"], "minutes_start": away,
+               "minutes_end": away + 0.1, "km": links["length_km"]}  # fmt: skip
+    reached = gpd.GeoDataFrame(columns, geometry=list(links.geometry), crs=4326)[away < 59.9]
+    discs = [shapely.Point(MIDDLE).buffer(radius) for radius in (0.2, 0.4)]
+    areas = gpd.GeoDataFrame({"minutes": [30.0, 60.0]}, geometry=discs, crs=4326)
+    path = tmp_path_factory.mktemp("wide") / "map.html"
+    shown = maps.Scene(
+        plan=plan.builtin("linxia-2021"),
+        network=network,
+        circles=(maps.Reach("自中心", "from the middle", areas, reached),),
+        drawn_on=date(2026, 1, 2),
+    )
+    maps.save(maps.plan_map(shown), path)
+    return path
+
+
+MIDDLE = (103.3, 35.55)
+
+
+@pytest.fixture
+def wide(browser, wide_file):
+    watched = Watched(browser, wide_file)
+    yield watched
+    watched.page.context.close()
+
+
+def bundles_shown(watched, key):
+    """Return how many bundles of a layer are on the map, by colour."""
+    return watched.page.evaluate(
+        """(key) => { const seen = {};
+             for (const bundle of spatialplan.boards[0].bundles)
+               if (bundle.on && bundle.key === key && (bundle.tip || key !== "roads"))
+                 seen[bundle.style.color] = (seen[bundle.style.color] || 0) + 1;
+             return seen; }""",
+        key,
+    )
+
+
+def ink_near(watched, colour):
+    """Return how many pixels of a map's canvas have all but this colour."""
+    return watched.page.evaluate(
+        """(colour) => { const c = document.querySelector("canvas");
+             const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+             const want = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+             let count = 0;
+             for (let i = 0; i < d.length; i += 4)
+               if (want.every((value, k) => Math.abs(d[i + k] - value) < 12)) count++;
+             return count; }""",
+        colour,
+    )
+
+
+def test_a_large_network_opens_offline_and_credits_its_data(wide):
+    wide.assert_quiet()
+    credit = wide.page.locator(".leaflet-control-attribution").inner_text()
+    assert credit == "© OpenStreetMap contributors, ODbL 1.0"
+    wide.view(MIDDLE[1], MIDDLE[0], 9)
+    shown = bundles_shown(wide, "roads")
+    assert CLASS["class1"][0] in shown
+    assert CLASS["access"][0] not in shown
+    assert wide.page.locator(".sp-later").count() >= 1
+    assert "zoom 9" in wide.page.locator(".sp-zoom").inner_text()
+
+
+def test_minor_roads_of_a_large_network_come_with_the_zoom_and_go_again(wide):
+    minor = CLASS["access"][0]
+    wide.view(MIDDLE[1], MIDDLE[0], 9)
+    assert minor not in bundles_shown(wide, "roads")
+    wide.view(MIDDLE[1], MIDDLE[0], 12)
+    assert bundles_shown(wide, "roads")[minor] >= 1
+    assert wide.page.locator(".sp-later").count() == 0
+    wide.view(35.9, 104.2, 12)  # beyond the network
+    assert bundles_shown(wide, "roads") == {}
+    wide.view(MIDDLE[1], MIDDLE[0], 9)
+    assert minor not in bundles_shown(wide, "roads")
+    wide.assert_quiet()
+    before = ink_near(wide, minor)
+    wide.view(MIDDLE[1], MIDDLE[0], 12)
+    wide.page.wait_for_timeout(300)
+    assert ink_near(wide, minor) > before + 2000
+
+
+def test_layers_of_a_large_network_are_switched(wide):
+    page = wide.page
+    wide.view(MIDDLE[1], MIDDLE[0], 12)
+    roads = page.locator('input[data-layer="roads"]')
+    roads.uncheck()
+    page.wait_for_timeout(150)
+    assert bundles_shown(wide, "roads") == {}
+    roads.check()
+    page.wait_for_timeout(150)
+    assert len(bundles_shown(wide, "roads")) > 1
+    assert bundles_shown(wide, "reached") == {}
+    page.locator("summary", has_text="交通圈").click()
+    page.locator('input[data-layer="reached"]').check()
+    page.wait_for_timeout(300)
+    wide.view(MIDDLE[1], MIDDLE[0] - 0.2, 11)
+    assert set(bundles_shown(wide, "reached")) == set(band_colours(2))
+    heights = page.evaluate(
+        "() => { const b = spatialplan.boards[0]; b.restack(); return b.pieces.map((p) => p.z); }"
+    )
+    assert heights == sorted(heights)
+    wide.assert_quiet()
+
+
+def test_a_minor_road_of_a_large_network_tells_its_class(wide):
+    wide.view(MIDDLE[1], MIDDLE[0], 13)
+    lat, lon = wide.page.evaluate(
+        """() => { const board = spatialplan.boards[0], view = board.map.getBounds().pad(-0.3);
+             for (const bundle of board.bundles) {
+               if (!bundle.on || !bundle.tip || bundle.tip[0] !== "连接道") continue;
+               for (const line of bundle.layer.getLatLngs()) {
+                 const middle = L.latLng((line[0].lat + line[1].lat) / 2,
+                   (line[0].lng + line[1].lng) / 2);
+                 if (view.contains(middle)) return [middle.lat, middle.lng];
+               } } }"""
+    )
+    text = wide.hover(*wide.pixel(lon, lat))
+    assert "连接道" in text
+    assert "合并绘制" in text

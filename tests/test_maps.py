@@ -1,6 +1,7 @@
 import json
 import pickle
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from math import cos, hypot, inf, radians
@@ -13,9 +14,23 @@ import pandas as pd
 import pytest
 import shapely
 
-from spatialplan import assessment, gcj02, layers, maps, network, offline, places, plan, scenario
+from spatialplan import (
+    assessment,
+    bundles,
+    gcj02,
+    layers,
+    maps,
+    network,
+    offline,
+    osm,
+    places,
+    plan,
+    province,
+    scenario,
+)
 from spatialplan.errors import InputError
 from spatialplan.network import Network
+from spatialplan.palette import CLASS, STATUS_DASH, VERDICT
 from spatialplan.plan import Citation, Target
 from spatialplan.targets import Pair, Verdict
 from spatialplan.travel import Route
@@ -79,6 +94,21 @@ def payloads(html):
     return {key: json.loads(text) for key, text in found}
 
 
+def decode(text):
+    """Return the lines of a bundle as lists of points, as the page's script reads them."""
+    numbers, value, shift = [], 0, 0
+    for digit in map(bundles.DIGITS.index, text):
+        value |= (digit & 31) << shift
+        shift += 5
+        if not digit & 32:
+            numbers.append(value)
+            value = shift = 0
+    lines, stream = [], iter(numbers)
+    for count in stream:
+        lines += [[(next(stream), next(stream)) for _ in range(count)]]
+    return lines
+
+
 def tips(layer):
     return [item["t"] for item in layer["items"] if "t" in item]
 
@@ -116,9 +146,9 @@ def test_trips_are_coloured_by_their_own_verdict(html):
         item["t"][0]: layer["styles"][item["s"]]["color"] for item in layer["items"] if "t" in item
     }
     assert coloured == {
-        "临夏市 → 东乡县": layers.VERDICT["met"],
-        "临夏市 → 广河县": layers.VERDICT["not_met"],
-        "临夏市 → 康乐县": layers.VERDICT["impossible"],
+        "临夏市 → 东乡县": VERDICT["met"],
+        "临夏市 → 广河县": VERDICT["not_met"],
+        "临夏市 → 康乐县": VERDICT["impossible"],
     }
     kangle = dict(tips(layer)[2][1:])
     assert kangle["用时 time"].startswith("65.0")
@@ -185,7 +215,7 @@ def test_roads_not_open_are_dashed(scene, open_network):
         for item in roads.items
         if "t" in item
     }
-    assert styles[road]["dashArray"] == layers.STATUS_DASH["construction"]
+    assert styles[road]["dashArray"] == STATUS_DASH["construction"]
     assert sum("dashArray" in style for style in styles.values()) == 1
     assert "在建" in [key.zh for key in roads.keys]
 
@@ -254,10 +284,135 @@ def test_an_element_that_needs_the_network_is_refused(scene, tmp_path):
     assert target.read_text() == "old"
 
 
-def test_a_page_of_more_than_3_mb_is_refused(tmp_path):
-    with pytest.raises(InputError, match="3 MB"):
-        offline.save("x" * 3_000_001, tmp_path / "map.html")
+def test_a_page_of_more_than_5_mb_is_refused(tmp_path):
+    with pytest.raises(InputError, match="5 MB"):
+        offline.save("x" * 5_000_001, tmp_path / "map.html")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A scene of 100,000 links around the middle of the area, those near it reached."""
+    made = province.province(76_000, seed=3)
+    middle = (made.lonlat.min(axis=0) + made.lonlat.max(axis=0)) / 2
+    made = replace(made, lonlat=made.lonlat - middle + [103.3, 35.55])
+    links = made.network().links
+    first = links["class"] == "class1"
+    links["ref"] = links["ref"].where(~first, "S" + links["from_node"].str[-1])
+    away = shapely.distance(links.geometry.to_numpy(), shapely.Point(103.3, 35.55)) * 150
+    reached = pd.DataFrame(
+        {"class": links["class"], "minutes_start": away, "minutes_end": away + 0.5,
+         "km": links["length_km"]},
+    ).reset_index(names="link_id")  # fmt: skip
+    reached = gpd.GeoDataFrame(reached, geometry=list(links.geometry), crs=4326)
+    discs = [shapely.Point(103.3, 35.55).buffer(radius) for radius in (0.2, 0.4)]
+    areas = gpd.GeoDataFrame({"minutes": [30.0, 60.0]}, geometry=discs, crs=4326)
+    return maps.Scene(
+        plan=plan.builtin("linxia-2021"),
+        network=Network(made.network().nodes, links, "province"),
+        circles=(maps.Reach("自中心", "from the middle", areas, reached[away < 59.5]),),
+        drawn_on=date(2026, 1, 2),
+    )
+
+
+def lines_of(layer):
+    """Return style and number of points of each line in the bundles of a layer's payload."""
+    return [
+        (layer["styles"][row["s"]], len(line))
+        for row in layer["bundles"]
+        for line in decode(row["l"])
+    ]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_links_stay_under_5_mb_and_all_are_drawn(wide):
+    assert len(wide.network.links) > 95_000
+    page = maps.plan_map(wide).html()
+    assert len(page.encode()) < 4_000_000
+    found = payloads(page)
+    drawn = Counter(style["color"] for style, _ in lines_of(found["roads"]))
+    wanted = wide.network.links["class"].value_counts()
+    for name in wanted.index:
+        alike = [other for other in wanted.index if CLASS[other][0] == CLASS[name][0]]
+        assert drawn[CLASS[name][0]] == wanted[alike].sum(), name
+    found = re.search(r'data-from="([\d.]+)">(?:(?!data-from).)*连接道:([\d,]+) 条', page)
+    assert float(found[1]) > 10
+    assert int(found[2].replace(",", "")) == wanted["access"]
+    assert "未画" not in page
+
+
+@pytest.mark.slow
+def test_reached_links_share_the_lines_of_the_network(wide):
+    sections = layers.layers_of(wide)
+    roads = sections["network"][0].payload(shifted=False)
+    reached = next(layer for layer in sections["circles"] if layer.key == "reached")
+    assert reached.of == "roads"
+    own = reached.payload(shifted=False)
+    assert len(own["styles"]) == 2
+    bands = Counter()
+    for row in roads["bundles"]:
+        bands[row.get("b")] += len(decode(row["l"]))
+    table = wide.circles[0].links
+    assert bands[0] == (table["minutes_end"] <= 30).sum()
+    assert bands[1] == (table["minutes_start"] >= 30).sum()
+    cut = (table["minutes_start"] < 30) & (table["minutes_end"] > 30)
+    assert cut.sum() > 100
+    assert sum(len(decode(row["l"])) for row in own["bundles"]) == 2 * cut.sum()
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_is_counted_in_the_legend(wide):
+    (roads, *_) = layers.layers_of(wide, room=300_000)["network"]
+    text = roads.payload(shifted=False)["bundles"]
+    assert sum(len(row["l"]) for row in text) < 330_000
+    left = {}
+    for key in roads.keys:
+        if "未画" in key.zh:
+            left[key.zh.split(":")[0]] = int(re.search(r"([\d,]+) 条", key.zh)[1].replace(",", ""))
+    assert left
+    drawn = sum(len(decode(row["l"])) for row in text)
+    assert drawn + sum(left.values()) == len(wide.network.links)
+
+
+@pytest.mark.slow
+def test_named_roads_of_a_large_network_tell_their_whole_length(wide):
+    (roads, *_) = layers.layers_of(wide)["network"]
+    links = wide.network.links
+    own = links[links["ref"] == "S7"]
+    (tip,) = [tip for tip in roads.tips if tip[0] == "S7"]
+    assert dict(tip[1:])["里程合计 length"] == f"{own['length_km'].sum():.1f} km"
+    assert dict(tip[1:])["路段 links"] == f"{len(own):,}"
+    assert "S7" in {label["t"] for label in roads.labels}
+
+
+def test_a_small_network_is_drawn_link_by_link_with_what_is_reached(scene):
+    links = scene.network.links
+    near = links[links.intersects(scene.window) & (links["mode"] != "rail")]
+    rows = {"link_id": near.index, "class": near["class"], "minutes_start": 0.0,
+            "minutes_end": 20.0, "km": near["length_km"]}  # fmt: skip
+    reached = gpd.GeoDataFrame(rows, geometry=near.geometry, crs=4326)
+    reach = replace(scene.circles[0], links=reached)
+    sections = layers.layers_of(replace(scene, circles=(reach,)))
+    roads = sections["network"][0]
+    assert not roads.bundles.rows
+    assert sum("t" in item for item in roads.items) == len(near)
+    halo = sections["circles"][-1]
+    assert (halo.key, halo.of) == ("reached", "")
+    assert len(halo.bundles.lines) == len(near)
+
+
+def test_data_of_openstreetmap_are_credited_on_the_map_and_in_the_notes(scene):
+    plain = maps.plan_map(scene).html()
+    assert "路网数据 network data" not in plain
+    assert '"credit"' not in plain
+    links = scene.network.links.copy()
+    links.loc[links.index[:3], "source"] = osm.ATTRIBUTION
+    page = maps.plan_map(
+        replace(scene, network=Network(scene.network.nodes, links, "osm", ""))
+    ).html()
+    assert "路网数据 network data:© OpenStreetMap contributors, ODbL 1.0" in page
+    assert re.search(r'"credit":"© OpenStreetMap contributors, ODbL 1.0"', page)
+    assert re.search(r'"attributionControl":\s*true', page)
 
 
 def test_a_plan_or_a_place_that_changes_under_its_id_is_drawn_anew(scene):

@@ -5,7 +5,7 @@ Nothing here knows HTML or Leaflet: a layer is data that the page's own script d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -16,9 +16,18 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from spatialplan import boundaries, gcj02, layout, places
-from spatialplan.palette import BAND, CLASS, ELEMENT, STATUS_DASH, STATUS_NAMES, VERDICT
-from spatialplan.standards import CLASSES
+from spatialplan import boundaries, layout, places, roadlayers
+from spatialplan.layer import (
+    ANY_ZOOM,
+    CONFIDENCE,
+    NO_KEY,
+    Key,
+    Layer,
+    area_key,
+    dot_key,
+    line_key,
+)
+from spatialplan.palette import ELEMENT, VERDICT, band_colours
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES
 
 if TYPE_CHECKING:
@@ -29,10 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Layer", "Reach", "Scene", "layers_of"]
 
+ROOM = 2_400_000
 SECTIONS = ("structure", "circles", "targets", "network", "places")
 ESTIMATED = "L"  # confidence of a point or link that is an estimate
 
-_CONFIDENCE = {"H": "高 high", "M": "中 medium", "L": "低(估计)low, estimated"}
 _KIND_NAMES = {
     "prefecture_seat": ("州市驻地", "prefecture seat"),
     "county_seat": ("县城", "county seat"),
@@ -53,17 +62,19 @@ _KIND_NAMES = {
 _BELTS = ("#c2680c", "#0f766e", "#4d7c0f", "#1d5fa8", "#8b5a2b", "#7e4b9e")
 _INFERRED_DASH = "7 6"
 _MARGIN_DEGREES = 0.45  # how far beyond the area roads and places are drawn
-_THIN_DEGREES = 0.0003
-_ANY_ZOOM = (0, 30)
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Travel-time circles to draw: `frame` as `spatialplan.circles.circles` returns it."""
+    """Travel-time circles to draw: `frame` as `spatialplan.circles.circles` returns it.
+
+    `links`, as `spatialplan.circles.reached_links` returns them, are the roads reached.
+    """
 
     title_zh: str
     title_en: str
     frame: gpd.GeoDataFrame
+    links: gpd.GeoDataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -130,120 +141,10 @@ class Scene:
         return shapely.MultiPoint(ends)
 
 
-# ------------------------------------------------------------------ what a layer is made of
-
-
-@dataclass(frozen=True)
-class Key:
-    """One line of the legend."""
-
-    svg: str
-    zh: str
-    en: str = ""
-
-
-@dataclass
-class Layer:
-    """One switch of the panel: shapes with styles and tooltips, labels, and legend keys."""
-
-    key: str
-    zh: str
-    en: str
-    z: int
-    shown: bool = True
-    keys: list[Key] = field(default_factory=list)
-    styles: list[dict] = field(default_factory=list)
-    items: list[dict] = field(default_factory=list)
-    labels: list[dict] = field(default_factory=list)
-
-    def draw(
-        self, shape: shapely.Geometry, style: Mapping[str, Any], tip: Sequence | None = None
-    ) -> None:
-        """Add a shape (degrees); `tip` is a heading and (name, value) rows."""
-        if shape is None or shape.is_empty:
-            return
-        if dict(style) not in self.styles:
-            self.styles.append(dict(style))
-        item = {"g": shape, "s": self.styles.index(dict(style))}
-        if tip:
-            item["t"] = [tip[0], *([name, text] for name, text in tip[1:] if text)]
-        self.items.append(item)
-
-    def label(
-        self,
-        text: str,
-        at: Sequence[Sequence[float]],
-        css: str,
-        priority: float,
-        *,
-        english: str = "",
-        zooms: tuple[float, float] = _ANY_ZOOM,
-        offset: float | None = None,
-        dot: float = 0.0,
-        ink: str = "",
-    ) -> None:
-        """Add a text; `at` lists positions (lon, lat[, angle]), the best first.
-
-        With `offset` (px) the text stands beside its point; `dot` (px) keeps others off it.
-        """
-        label = {"t": text, "x": at, "c": css, "p": priority, "z": list(zooms)}
-        extra = {"e": english, "o": offset, "dot": dot or None, "k": ink}
-        self.labels.append(label | {k: v for k, v in extra.items() if v not in ("", None)})
-
-    def payload(self, *, shifted: bool) -> dict:
-        """Return what the page's script draws: rounded coordinates, latitudes first in labels."""
-        shapes = np.array([item["g"] for item in self.items], dtype=object)
-        shapes = gcj02.shift(shapes) if shifted and len(shapes) else shapes
-        rounded = shapely.transform(shapes, lambda xy: np.round(xy, 5)) if len(shapes) else []
-        items = [
-            {**item, "g": _geojson(shape)} for item, shape in zip(self.items, rounded, strict=True)
-        ]
-        labels = [{**label, "x": _turned(label["x"], shifted)} for label in self.labels]
-        return {"z": self.z, "styles": self.styles, "items": items, "labels": labels}
-
-
-def _geojson(shape: shapely.Geometry) -> dict:
-    return {"type": shape.geom_type, "coordinates": shape.__geo_interface__["coordinates"]}
-
-
-def _turned(positions: Sequence[Sequence[float]], shifted: bool) -> list[list[float]]:
-    turned = []
-    for lon, lat, *angle in positions:
-        x, y = gcj02.to_gcj02(lon, lat) if shifted else (lon, lat)
-        turned.append([round(float(y), 5), round(float(x), 5), *(round(a, 1) for a in angle)])
-    return turned
-
-
-def _line_key(colour: str, width: float, dash: str = "", inner: str = "") -> str:
-    """Return a legend symbol: a line, with a white dashed core for railways."""
-    line = '<line x1="1" y1="7" x2="31" y2="7" stroke="{}" stroke-width="{}"{}/>'
-    dashes = f' stroke-dasharray="{dash}"' if dash else ""
-    dashes += ' stroke-linecap="round"' if dash.startswith("1 ") else ""
-    core = line.format("#fff", max(width - 1.4, 0.8), f' stroke-dasharray="{inner}"')
-    whole = line.format(colour, width, dashes) + (core if inner else "")
-    return f'<svg width="32" height="14">{whole}</svg>'
-
-
-def _area_key(colour: str, opacity: float, edge: str = "", dash: str = "") -> str:
-    stroke = f' stroke="{edge}"' if edge else ""
-    dashes = f' stroke-dasharray="{dash}"' if dash else ""
-    box = f'<rect x="2" y="2" width="28" height="10" rx="3" fill="{colour}"'
-    return f'<svg width="32" height="14">{box} fill-opacity="{opacity}"{stroke}{dashes}/></svg>'
-
-
-def _dot_key(colour: str, radius: float, *, hollow: bool = False) -> str:
-    fill = "#fff" if hollow else colour
-    dot = f'<circle cx="16" cy="7" r="{radius}" fill="{fill}" stroke="{colour}"'
-    return f'<svg width="32" height="14">{dot} stroke-width="1.6"/></svg>'
-
-
-_NO_KEY = '<svg width="32" height="14"></svg>'
-
-
 # ------------------------------------------------------------------------ layers of a scene
 
 
-def layers_of(scene: Scene, *, plain: bool = False) -> dict[str, list[Layer]]:
+def layers_of(scene: Scene, *, plain: bool = False, room: int = ROOM) -> dict[str, list[Layer]]:
     """Return the layers of a scene by section of the panel.
 
     Parameters
@@ -252,13 +153,19 @@ def layers_of(scene: Scene, *, plain: bool = False) -> dict[str, list[Layer]]:
         What to show.
     plain
         Leave the counties unfilled, for drawing on map tiles.
+    room
+        How many characters the lines of a large network may take.
     """
     plan, gazetteer = scene.plan, scene.gazetteer
+    roads = roadlayers.RoadLayers(scene, room)
     sections = {
         "structure": _structure_layers(_Ground(plan, gazetteer)),
-        "circles": [_circle_layer(reach, n) for n, reach in enumerate(scene.circles)],
+        "circles": [
+            *(_circle_layer(reach, n) for n, reach in enumerate(scene.circles)),
+            *roads.reached(),
+        ],
         "targets": list(_target_layers(scene)),
-        "network": list(_network_layers(scene)),
+        "network": roads.network(),
         "places": _ground_layers(_Ground(plan, gazetteer, scene.window, plain)),
     }
     return {
@@ -322,9 +229,9 @@ def _boundary_layer(ground: _Ground) -> Layer:
     layer.draw(own.union_all(), edge)
     _draw_reserves(layer, ground.window)
     layer.keys = [
-        Key(_line_key("#8a6d3b", 2.6), "规划范围", "area of the plan"),
-        Key(_line_key("#a89a80", 1.2, "7 3 2 3"), "县级界线", "county boundary"),
-        Key(_area_key("#cfe3c4", 0.8, "#7ba05b", "3 3"), "自然保护区(单列)", "reserve kept apart"),
+        Key(line_key("#8a6d3b", 2.6), "规划范围", "area of the plan"),
+        Key(line_key("#a89a80", 1.2, "7 3 2 3"), "县级界线", "county boundary"),
+        Key(area_key("#cfe3c4", 0.8, "#7ba05b", "3 3"), "自然保护区(单列)", "reserve kept apart"),
     ]
     return layer
 
@@ -356,7 +263,7 @@ def _circle_layer(reach: Reach, number: int) -> Layer:
     """Bands between one limit and the next, so that no colour covers another."""
     layer = Layer(f"circles{number}", reach.title_zh, reach.title_en, z=10, shown=number == 0)
     inner: shapely.Geometry = shapely.Polygon()
-    colours = _band_colours(len(reach.frame))
+    colours = band_colours(len(reach.frame))
     below = 0.0
     for colour, row in zip(colours, reach.frame.sort_values("minutes").itertuples(), strict=True):
         shape = row.geometry.simplify(0.0008)
@@ -364,14 +271,9 @@ def _circle_layer(reach: Reach, number: int) -> Layer:
         tip = [reach.title_zh, ("用时 time", f"{below:g}–{row.minutes:g} 分钟 min")]
         layer.draw(shape.difference(inner), style, tip)
         zh, en = f"{below:g}–{row.minutes:g} 分钟", f"{below:g}–{row.minutes:g} min"
-        layer.keys.append(Key(_area_key(colour, 0.55), zh, en))
+        layer.keys.append(Key(area_key(colour, 0.55), zh, en))
         inner, below = inner.union(shape), row.minutes
     return layer
-
-
-def _band_colours(count: int) -> list[str]:
-    steps = {1: (1,), 2: (1, 3), 3: (0, 1, 3)}.get(count)
-    return [BAND[step] for step in steps] if steps else [BAND[i % len(BAND)] for i in range(count)]
 
 
 @lru_cache(maxsize=8)
@@ -397,7 +299,7 @@ def _structure_layers(ground: _Ground) -> list[Layer]:
         beyond = table[(table["structure"] == structure) & table["beyond"]]
         if len(beyond):
             names = "、".join(dict.fromkeys(beyond["name_zh"]))
-            layer.keys.append(Key(_NO_KEY, f"在图幅以外,缩小可见:{names}", "beyond: zoom out"))
+            layer.keys.append(Key(NO_KEY, f"在图幅以外,缩小可见:{names}", "beyond: zoom out"))
         layers.append(layer)
     return layers
 
@@ -418,12 +320,12 @@ def _element_key(row: Any, colour: str) -> Key:
     dash = _INFERRED_DASH if row.inferred else ""
     zh = row.name_zh + ("(推断)" if row.inferred else "")
     if row.geometry.is_empty:
-        return Key(_area_key("#fff", 0), f"{row.name_zh}(未定位)", f"{row.name_en}, no place")
+        return Key(area_key("#fff", 0), f"{row.name_zh}(未定位)", f"{row.name_en}, no place")
     if row.kind == "node":
-        return Key(_dot_key(colour, _node_radius(row.rank), hollow=row.inferred), zh, row.name_en)
+        return Key(dot_key(colour, _node_radius(row.rank), hollow=row.inferred), zh, row.name_en)
     if row.kind in ("axis", "ring"):
-        return Key(_line_key(colour, 3, dash), zh, row.name_en)
-    return Key(_area_key(colour, 0.4, colour, dash), zh, row.name_en)
+        return Key(line_key(colour, 3, dash), zh, row.name_en)
+    return Key(area_key(colour, 0.4, colour, dash), zh, row.name_en)
 
 
 def _node_radius(rank: Any) -> float:
@@ -491,7 +393,7 @@ def _draw_nodes(layer: Layer, row: Any, colour: str, own: gpd.GeoDataFrame) -> N
         at = [(place.geometry.x, place.geometry.y)]
         rank = 4 if pd.isna(row.rank) else int(row.rank)
         # Far places are seen on a small map only, where there is room for their names.
-        zooms = _ANY_ZOOM if place.beyond else (8.6 if rank <= 2 else 9.4, 30)
+        zooms = ANY_ZOOM if place.beyond else (8.6 if rank <= 2 else 9.4, 30)
         layer.label(
             place.name_zh, at, "node", 50 - 3 * rank, zooms=zooms, offset=radius + 2,
             dot=radius, ink=colour,
@@ -503,7 +405,7 @@ def _accuracy_rows(place: Any) -> list[tuple[str, str]]:
     known = accuracy is not None and not pd.isna(accuracy) and accuracy > 0
     return [
         ("位置精度 accuracy", f"±{accuracy:g} m" if known else ""),
-        ("可信度 confidence", _CONFIDENCE.get(place.confidence, place.confidence)),
+        ("可信度 confidence", CONFIDENCE.get(place.confidence, place.confidence)),
     ]
 
 
@@ -552,123 +454,6 @@ def _around(shape: shapely.Geometry) -> list[tuple[float, float]]:
     ]
 
 
-# --------------------------------------------------------------------------------- network
-
-
-def _seen(frame: gpd.GeoDataFrame, scene: Scene) -> gpd.GeoDataFrame:
-    inside = frame[frame.intersects(scene.window)]
-    return inside.set_geometry(inside.simplify(_THIN_DEGREES))
-
-
-def _link_tip(link_id: str, row: Mapping[str, Any]) -> list:
-    known = pd.notna(row["design_speed_kmh"])
-    basis = {"published": "公布", "estimated": "估计"}.get(row["length_basis"], "")
-    return [
-        " ".join(text for text in (row["ref"], row["name_zh"]) if text) or link_id,
-        ("等级 class", " ".join(CLASSES[row["class"]])),
-        ("状态 status", " ".join(STATUS_NAMES[row["status"]])),
-        ("设计速度 design", f"{row['design_speed_kmh']:g} km/h" if known else ""),
-        ("里程 length", f"{row['length_km']:.1f} km {basis}".strip()),
-        ("通车 opened", row["opened"]),
-        ("规划项目 project", row["project"]),
-        ("来源 source", row["source"]),
-        ("可信度 confidence", _CONFIDENCE.get(row["confidence"], row["confidence"])),
-        ("编号 link", link_id),
-    ]
-
-
-def _link_style(row: Mapping[str, Any]) -> dict:
-    colour, width = CLASS[row["class"]]
-    style: dict[str, Any] = {"color": colour, "weight": width, "lineCap": "butt"}
-    if STATUS_DASH[row["status"]]:
-        style["dashArray"] = STATUS_DASH[row["status"]]
-    if row["status"] == "proposed":
-        style["lineCap"] = "round"  # dots, not a ladder
-    return {**style, "above": _ROAD_ORDER.get(row["class"], 0)}
-
-
-_ROAD_ORDER = {"class3": 1, "urban": 1, "class2": 2, "class1": 4, "expressway": 6}
-_CASED = ("class1", "expressway")
-
-
-def _network_layers(scene: Scene) -> Iterator[Layer]:
-    links = _seen(scene.network.links, scene)
-    rail = links["mode"] == "rail"
-    yield _road_layer("roads", "公路", "Roads", links[~rail])
-    yield _rail_layer(links[rail])
-    if scene.register is not None:
-        known = _seen(scene.register.links, scene)
-        others = known[~known.index.isin(scene.network.links.index) & (known["status"] != "open")]
-        layer = _road_layer(
-            "projects", "未纳入本情景的项目", "Projects not in this scenario", others
-        )
-        layer.shown = False
-        placeless = [project.name_zh for project in scene.plan.projects if not project.edits]
-        if placeless:
-            words = f"没有线位或点位、未画的项目:{'、'.join(placeless)}"
-            layer.keys.append(Key(_NO_KEY, words, "works without a known line, not drawn"))
-        yield layer
-    if scene.edited:
-        yield _edited_layer(links[links.index.isin(scene.edited)])
-
-
-def _road_layer(key: str, zh: str, en: str, links: gpd.GeoDataFrame) -> Layer:
-    layer = Layer(key, zh, en, z=30)
-    for link_id, row in zip(links.index, links.to_dict("records"), strict=True):
-        style = _link_style(row)
-        if row["class"] in _CASED and row["status"] == "open":
-            casing = {"color": "#fff", "weight": style["weight"] + 2.2, "opacity": 0.9}
-            layer.draw(row["geometry"], {**casing, "above": style["above"] - 1})
-        layer.draw(row["geometry"], style, _link_tip(link_id, row))
-        if row["ref"] and row["class"] in _CASED:
-            _label_ref(layer, row, style["color"])
-    used = [name for name in CLASSES if (links["class"] == name).any()]
-    layer.keys = [Key(_line_key(*CLASS[name]), *CLASSES[name]) for name in used]
-    layer.keys += [
-        Key(_line_key("#444", 2.2, STATUS_DASH[status]), *STATUS_NAMES[status])
-        for status in STATUS_NAMES
-        if status != "open" and (links["status"] == status).any()
-    ]
-    return layer
-
-
-def _label_ref(layer: Layer, row: Mapping[str, Any], colour: str) -> None:
-    at = row["geometry"].interpolate(0.5, normalized=True).coords[0]
-    near = sum(
-        1
-        for label in layer.labels
-        if label["t"] == row["ref"] and np.hypot(*np.subtract(label["x"][0], at)) < 0.22
-    )
-    if not near:
-        layer.label(row["ref"], [at], "ref", 20, ink=colour, zooms=(8.6, 30))
-
-
-def _rail_layer(links: gpd.GeoDataFrame) -> Layer:
-    """Railways in the usual way: a dark line with a white dashed core."""
-    layer = Layer("rail", "铁路", "Railways", z=40)
-    for link_id, row in zip(links.index, links.to_dict("records"), strict=True):
-        style = _link_style(row)
-        layer.draw(row["geometry"], style, _link_tip(link_id, row))
-        if row["status"] == "open":
-            core = {"color": "#fff", "weight": style["weight"] - 1.0, "dashArray": "7 7"}
-            layer.draw(row["geometry"], {**core, "lineCap": "butt", "above": 1})
-    used = [name for name in CLASSES if (links["class"] == name).any()]
-    layer.keys = [Key(_line_key(*CLASS[name], inner="5 5"), *CLASSES[name]) for name in used]
-    if (links["status"] != "open").any():
-        dash = STATUS_DASH["construction"]
-        layer.keys.append(Key(_line_key("#1f4e79", 2.2, dash), "在建或规划", "not open yet"))
-    return layer
-
-
-def _edited_layer(links: gpd.GeoDataFrame) -> Layer:
-    layer = Layer("edited", "本次修改的路段", "Links changed by the edits", z=29)
-    halo = {"color": "#d946ef", "weight": 11, "opacity": 0.45}
-    for link_id, row in zip(links.index, links.to_dict("records"), strict=True):
-        layer.draw(row["geometry"], halo, _link_tip(link_id, row))
-    layer.keys = [Key(_line_key("#d946ef", 8), "修改的路段", "edited links")]
-    return layer
-
-
 # ---------------------------------------------------------------------------------- places
 
 
@@ -689,7 +474,7 @@ def _place_layers(ground: _Ground) -> Iterator[Layer]:
         chosen = others[others["kind"] == kind]
         _draw_points(layer, chosen, colour, 3.2, ("site", 10, (10.6, 30)))
         if len(chosen):
-            layer.keys.append(Key(_dot_key(colour, 3.2), *_KIND_NAMES[kind]))
+            layer.keys.append(Key(dot_key(colour, 3.2), *_KIND_NAMES[kind]))
     yield layer
 
 
@@ -714,13 +499,13 @@ def _seat_layer(table: gpd.GeoDataFrame, ground: _Ground) -> Layer:
     prefecture = table["kind"] == "prefecture_seat"
     heads = table[own & (prefecture | _is_capital(table, ground.plan))]
     rest = table[own & ~table.index.isin(heads.index)]
-    _draw_points(layer, heads, "#111827", 6.0, ("seat", 100, _ANY_ZOOM))
-    _draw_points(layer, rest, "#111827", 4.4, ("seat", 95, _ANY_ZOOM))
+    _draw_points(layer, heads, "#111827", 6.0, ("seat", 100, ANY_ZOOM))
+    _draw_points(layer, rest, "#111827", 4.4, ("seat", 95, ANY_ZOOM))
     _draw_points(layer, table[~own & prefecture], "#4b5563", 4.6, ("far", 60, (7, 30)))
     _draw_points(layer, table[~own & ~prefecture], "#6b7280", 3.2, ("far", 40, (8.8, 30)))
     layer.keys = [
-        Key(_dot_key("#111827", 4.4), "位置有出处", "point with a source"),
-        Key(_dot_key("#111827", 4.4, hollow=True), "位置为估计", "estimated point"),
+        Key(dot_key("#111827", 4.4), "位置有出处", "point with a source"),
+        Key(dot_key("#111827", 4.4, hollow=True), "位置为估计", "estimated point"),
     ]
     return layer
 

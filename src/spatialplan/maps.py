@@ -19,8 +19,10 @@ from folium.template import Template
 
 from spatialplan import gcj02, offline
 from spatialplan.errors import InputError
-from spatialplan.layers import Layer, Reach, Scene, layers_of
+from spatialplan.layer import Layer
+from spatialplan.layers import ROOM, Reach, Scene, layers_of
 from spatialplan.panel import changes, counts_text, panel, scenario_text
+from spatialplan.roadlayers import DETAILED
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -172,7 +174,14 @@ class SceneMap(folium.Map):
     default_js: ClassVar[list[tuple[str, str]]] = []
     default_css: ClassVar[list[tuple[str, str]]] = []
 
-    def __init__(self, scene: Scene, name: str, basemap: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        name: str,
+        basemap: str | None = None,
+        room: int = ROOM,
+        **kwargs: Any,
+    ) -> None:
         basemap = None if basemap == "none" else basemap
         west, south, east, north = scene.counties.total_bounds
         super().__init__(
@@ -184,7 +193,7 @@ class SceneMap(folium.Map):
             zoom_delta=0.5,
             min_zoom=6,
             max_zoom=15,
-            attribution_control=basemap is not None,
+            attribution_control=bool(basemap or scene.network.attribution),
             **kwargs,
         )
         # Fixed ids, so that the same scene gives the same page.
@@ -193,7 +202,7 @@ class SceneMap(folium.Map):
         self.basemap = basemap
         self.title = f"{scene.plan.title_zh} 示意图"
         self._add_tiles()
-        self.sections = layers_of(scene, plain=basemap is not None)
+        self.sections = layers_of(scene, plain=basemap is not None, room=room)
         self._add_layers(_bounds(scene, shifted=basemap == "amap"))
 
     @property
@@ -216,7 +225,9 @@ class SceneMap(folium.Map):
             self.add_child(layer)
 
     def _add_layers(self, bounds: list) -> None:
-        board = _Board({"bounds": bounds, "padding": _PADDING})
+        said = self.scene.network.attribution
+        credit = {"credit": said} if said else {}
+        board = _Board({"bounds": bounds, "padding": _PADDING, **credit})
         board._id = self._id
         self.add_child(board)
         shifted = self.basemap == "amap"
@@ -341,7 +352,8 @@ def compare_map(before: Scene, after: Scene, *, basemap: str | None = None) -> C
         )
     figure = Figure()
     figure.header.add_child(_header(), name="spatialplan")
-    pair = [SceneMap(scene, name, basemap) for scene, name in ((before, "a"), (after, "b"))]
+    named = ((before, "a"), (after, "b"))
+    pair = [SceneMap(scene, name, basemap, ROOM // 2) for scene, name in named]
     for made, word in zip(pair, ("前 Before", "后 After"), strict=True):
         made.add_caption(f"{word}:{made.scene.scenario_zh}", counts_text(made.scene.verdicts))
         figure.add_child(made)
@@ -350,7 +362,7 @@ def compare_map(before: Scene, after: Scene, *, basemap: str | None = None) -> C
 
 
 def save(made: SceneMap | ComparedMap, path: str | Path) -> None:
-    """Write a map as one self-contained HTML file of at most 3 MB, all or nothing.
+    """Write a map as one self-contained HTML file of at most 5 MB, all or nothing.
 
     Raises
     ------
@@ -432,10 +444,17 @@ def _scene(
 
 
 def _core_circles(case: Case) -> list[Reach]:
+    from spatialplan.circles import reached_links
     from spatialplan.starts import core_starts
 
     starts = core_starts(case.plan, case.gazetteer)
-    return [reach_of(start, start.circles(case.graph)) for start in starts]
+    found = [reach_of(start, start.circles(case.graph)) for start in starts]
+    # Among few links one sees which lie inside a circle.
+    if found and len(case.network.links) > DETAILED:
+        first = starts[0]
+        links = reached_links(case.graph, first.places, max(first.minutes), mode=first.mode)
+        found[0] = replace(found[0], links=links)
+    return found
 
 
 def reach_of(start: Start, frame: gpd.GeoDataFrame) -> Reach:

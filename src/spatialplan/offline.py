@@ -23,7 +23,7 @@ from spatialplan.files import atomic_path
 
 __all__ = ["asset", "frame", "header", "page", "save", "to_html", "to_json"]
 
-MAX_BYTES = 3_000_000
+MAX_BYTES = 5_000_000
 
 # folium's popups ask for jQuery only to turn text into an element and to wait for the page.
 _JQUERY_STAND_IN = """
@@ -179,7 +179,7 @@ def _fits(host: str, allowed: str) -> bool:
 
 
 def save(html: str, path: str | Path) -> None:
-    """Write a page of at most 3 MB, all or nothing.
+    """Write a page of at most 5 MB, all or nothing.
 
     Raises
     ------
@@ -190,8 +190,8 @@ def save(html: str, path: str | Path) -> None:
     if len(content) > MAX_BYTES:
         raise InputError.of(
             path,
-            f"网页有 {len(content) / 1e6:.1f} MB,超过 3 MB;请减少图层",
-            "the page is larger than 3 MB; use fewer layers",
+            f"网页有 {len(content) / 1e6:.1f} MB,超过 5 MB;请减少图层",
+            "the page is larger than 5 MB; use fewer layers",
         )
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)

@@ -6,7 +6,7 @@ as well (dark against light).
 
 from __future__ import annotations
 
-__all__ = ["BAND", "CLASS", "ELEMENT", "STATUS_DASH", "STATUS_NAMES", "VERDICT"]
+__all__ = ["BAND", "CLASS", "ELEMENT", "STATUS_DASH", "STATUS_NAMES", "VERDICT", "band_colours"]
 
 VERDICT = {"met": "#1a7f4b", "not_met": "#c2410c", "impossible": "#7f1d1d", "unknown": "#64748b"}
 
@@ -48,3 +48,9 @@ ELEMENT = {
 
 # Travel-time bands, from the nearest to the farthest.
 BAND = ("#14532d", "#2f855a", "#7fb77e", "#c7dfa6", "#eef3cf")
+
+
+def band_colours(count: int) -> list[str]:
+    """Return well-spaced colours for so many travel-time bands, the nearest first."""
+    steps = {1: (1,), 2: (1, 3), 3: (0, 1, 3)}.get(count)
+    return [BAND[step] for step in steps] if steps else [BAND[i % len(BAND)] for i in range(count)]

@@ -12,7 +12,8 @@ import numpy as np
 from markupsafe import Markup
 
 from spatialplan import boundaries, offline
-from spatialplan.layers import Layer, Scene
+from spatialplan.layer import Layer
+from spatialplan.layers import Scene
 from spatialplan.palette import VERDICT
 from spatialplan.standards import CLASSES
 from spatialplan.targets import VERDICT_NAMES, changed_pairs
@@ -68,7 +69,7 @@ def panel(
             for name, layers in _merged(sections, before[1] if before else {})
             if layers or scene.verdicts
         ],
-        notes=_notes(attribution),
+        notes=_notes(attribution, [scene, *before[:1]] if before else [scene]),
     )
 
 
@@ -143,7 +144,9 @@ _SECTION_NOTES = {
 
 
 def _layer_row(layer: Layer) -> dict:
-    legend = [{"svg": Markup(key.svg), "zh": key.zh, "en": key.en} for key in layer.keys]
+    legend = [
+        {"svg": Markup(key.svg), "zh": key.zh, "en": key.en, "zoom": key.zoom} for key in layer.keys
+    ]
     return {
         "key": layer.key,
         "zh": layer.zh,
@@ -196,7 +199,7 @@ def _amount(value: Any, unit: str) -> str:
     return f"{value:.1f}".removesuffix(".0") + f" {names.get(unit, unit)}".rstrip()
 
 
-def _notes(attribution: str) -> list[str]:
+def _notes(attribution: str, scenes: Sequence[Scene]) -> list[str]:
     notes = [
         f"{boundaries.NOTE_ZH}。 {boundaries.NOTE_EN}.",
         f"{boundaries.SOURCE_ZH}。 {boundaries.SOURCE_EN}.",
@@ -204,6 +207,8 @@ def _notes(attribution: str) -> list[str]:
         "道路走向为示意,里程以属性为准。 Lines are schematic; lengths are those of the table.",
         "用时按车速方案计算,不含拥堵。 Times follow the speed profile, without congestion.",
     ]
+    owners = dict.fromkeys(scene.network.attribution for scene in scenes)
+    notes += [f"路网数据 network data:{owner}" for owner in owners if owner]
     if attribution:
         notes.append(f"底图 base map:{attribution}")
     return notes

@@ -8,6 +8,57 @@
   /* Classes of labels that may say what another label says already. */
   const REPEATED = new Set(["ref", "minutes", "county"]);
 
+  /* Whole numbers of the lines in bundles, five bits to a digit: see spatialplan.bundles. */
+  const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const VALUE = new Uint8Array(128);
+  for (let i = 0; i < 64; i++) VALUE[DIGITS.charCodeAt(i)] = i;
+  const QUANTUM = 1e-5;
+
+  /* Give each point of a bundle to `visit(lat, lon, first)`. */
+  function decode(text, visit) {
+    let at = 0, x = 0, y = 0;
+    const number = () => {
+      let value = 0, shift = 0, digit;
+      do {
+        digit = VALUE[text.charCodeAt(at++)];
+        value |= (digit & 31) << shift;
+        shift += 5;
+      } while (digit & 32);
+      return value;
+    };
+    const step = () => {
+      const value = number();
+      return (value >>> 1) ^ -(value & 1);
+    };
+    while (at < text.length) {
+      for (let count = number(), i = 0; i < count; i++) {
+        x += step();
+        y += step();
+        visit(y * QUANTUM, x * QUANTUM, i === 0);
+      }
+    }
+  }
+
+  function linesOf(text) {
+    const lines = [];
+    decode(text, (lat, lon, first) => {
+      if (first) lines.push([]);
+      lines[lines.length - 1].push([lat, lon]);
+    });
+    return lines;
+  }
+
+  function boundsOf(text) {
+    let south = 90, west = 180, north = -90, east = -180;
+    decode(text, (lat, lon) => {
+      south = Math.min(south, lat);
+      north = Math.max(north, lat);
+      west = Math.min(west, lon);
+      east = Math.max(east, lon);
+    });
+    return L.latLngBounds([[south, west], [north, east]]);
+  }
+
   function element(tag, cls, text) {
     const node = document.createElement(tag);
     if (cls) node.className = cls;
@@ -49,8 +100,13 @@
     this.groups = {};
     this.pieces = [];
     this.labels = [];
+    this.bundles = [];
     map.options.renderer = L.canvas({tolerance: 4, padding: 0.4});
     if (map.attributionControl) map.attributionControl.setPrefix(false);
+    if (options.credit) {
+      // Leaflet takes HTML here; the credit is text of the data.
+      map.attributionControl.addAttribution(element("i", "", options.credit).innerHTML);
+    }
     L.control.scale({imperial: false, position: "bottomleft"}).addTo(map);
     const north = L.control({position: "bottomleft"});
     north.onAdd = () => element("div", "sp-north", "北 N");
@@ -78,6 +134,77 @@
       this.pieces.push({z: data.z + (style.above || 0), layer: layer, group: group});
     }
     for (const label of data.labels) this.labels.push(this.prepare(label, group));
+    for (const row of data.bundles || []) {
+      const common = {key: key, group: group, text: row.l, from: row.f, band: row.b};
+      const style = data.styles[row.s], tip = data.tips[row.t];
+      const bounds = boundsOf(row.l), z = data.z + (style.above || 0);
+      const bundle = {...common, style: style, tip: tip, bounds: bounds, z: z};
+      if (row.c !== undefined) {
+        const casing = data.styles[row.c];
+        this.bundles.push({...bundle, style: casing, tip: null, z: data.z + (casing.above || 0)});
+      }
+      this.bundles.push(bundle);
+    }
+    if (data.of) this.borrow(key, group, data);
+  };
+
+  /* Show what another layer has in bundles, where it is reached, in the style of its band. */
+  Board.prototype.borrow = function (key, group, data) {
+    this.borrowed = () => {
+      const reached = this.bundles.filter(
+        (bundle) => bundle.key === data.of && bundle.band !== undefined && bundle.tip);
+      for (const bundle of reached) {
+        const style = {...data.styles[bundle.band]};
+        style.weight += bundle.style.weight;
+        this.bundles.push({...bundle, key: key, group: group, style: style, tip: null, z: data.z});
+      }
+    };
+  };
+
+  /* Bundles are on the map only where and when they can be seen: thousands of lines wait. */
+  Board.prototype.refresh = function () {
+    if (!this.bundles.length) return;
+    const zoom = this.map.getZoom(), view = this.map.getBounds().pad(0.3);
+    let added = false;
+    for (const bundle of this.bundles) {
+      const wanted = this.map.hasLayer(bundle.group) && zoom >= bundle.from &&
+        view.intersects(bundle.bounds);
+      if (wanted === Boolean(bundle.on)) continue;
+      bundle.on = wanted;
+      if (!wanted) {
+        bundle.group.removeLayer(bundle.layer);
+        continue;
+      }
+      added = true;
+      bundle.layer = bundle.layer || this.draw(bundle);
+      bundle.group.addLayer(bundle.layer);
+    }
+    if (added) this.restack();
+    this.tellZoom(zoom);
+  };
+
+  Board.prototype.draw = function (bundle) {
+    const layer = L.polyline(linesOf(bundle.text),
+      {...bundle.style, interactive: Boolean(bundle.tip)});
+    if (bundle.tip) {
+      layer.bindTooltip(() => tooltip(bundle.tip), {sticky: true, className: "sp-tooltip"});
+    }
+    this.pieces.push({z: bundle.z, layer: layer, group: bundle.group});
+    return layer;
+  };
+
+  /* The zoom is told where the legend speaks of it, and what waits for a nearer view is pale. */
+  Board.prototype.tellZoom = function (zoom) {
+    if (!this.zoomBox) {
+      const control = L.control({position: "bottomleft"});
+      this.zoomBox = element("div", "sp-zoom");
+      control.onAdd = () => this.zoomBox;
+      control.addTo(this.map);
+    }
+    this.zoomBox.textContent = "缩放 zoom " + zoom;
+    for (const key of document.querySelectorAll(".sp-key[data-from]")) {
+      key.classList.toggle("sp-later", zoom < Number(key.dataset.from));
+    }
   };
 
   Board.prototype.prepare = function (label, group) {
@@ -102,6 +229,7 @@
     if (on) this.map.addLayer(group);
     else this.map.removeLayer(group);
     if (on) this.restack();
+    this.refresh();
     this.place();
   };
 
@@ -111,6 +239,9 @@
       label.width = label.node.offsetWidth;
       label.height = label.node.offsetHeight;
     }
+    if (this.borrowed) this.borrowed();
+    this.map.on("zoomend moveend resize", this.refresh, this);
+    this.refresh();
     this.restack();
     this.place();
   };
