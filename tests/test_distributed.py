@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from spatialplan import cli, distributed, places, scenario, standards, tables, travel
+from spatialplan import cli, distributed, places, scenario, searches, standards, tables, travel
 from spatialplan.errors import InputError
 from spatialplan.places import Place
 from spatialplan.travel import Graph
@@ -141,6 +141,18 @@ def test_killed_workers_lose_nothing(
     assert not any(victim.is_running() for victim in victims)
     assert len(list(folder.iterdir())) == len(ends[0])
     assert is_whole(folder, local(graph, ends))
+
+
+def test_compiled_searches_give_the_same_in_any_partition(
+    thread, graph, ends, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(searches, "LARGE", 0)
+    expected = local(graph, ends)
+    for size in (1, 6):
+        folder = tmp_path / "matrix"
+        address = thread.scheduler_address
+        distributed.write_matrix(graph, *ends, folder, scheduler=address, size=size)
+        assert is_whole(folder, expected)
 
 
 def test_partitions_fit_memory_and_give_all_work(graph, ends, monkeypatch):
