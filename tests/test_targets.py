@@ -290,7 +290,8 @@ def test_lengths_measured_from_geometry_are_evidence_of_their_own():
         assert "按图形量测的占 100%" in found.reason_zh
         assert "0% rest on published mileage, 100% are measured" in found.reason_en
     guessed = judge(wanted, roads(**{link_id: {"length_basis": "measured", "confidence": "L"}}))
-    assert guessed.evidence == "estimated"
+    assert guessed.evidence == "measured"
+    assert "(其中等级为推定的 100%)" in guessed.reason_zh
     assert "量测" not in judge(wanted).reason_zh
 
 

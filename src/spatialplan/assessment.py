@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialplan import network as networks
+from spatialplan import ownnetwork, places, revision, standards, targets
 from spatialplan import plan as plans
-from spatialplan import revision, standards, targets
 from spatialplan import scenario as scenarios
 from spatialplan.edits import Edit
 from spatialplan.network import Network
+from spatialplan.ownnetwork import OwnNetwork
+from spatialplan.places import Gazetteer
 from spatialplan.plan import Plan
 from spatialplan.revision import Applied
 from spatialplan.scenario import Scenario
@@ -22,14 +23,17 @@ from spatialplan.targets import Case, Verdict
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["Assessment", "Situation", "assess", "situation"]
+__all__ = ["Assessment", "Situation", "assess", "earlier", "situation"]
+
+NETWORK_SUFFIXES = (".gpkg", ".geojson", ".json")
 
 
 @dataclass(frozen=True)
 class Situation:
     """A network to test plans on, and where it comes from.
 
-    `scenario` is None for a network from a file; `applied` tells what further edits did.
+    `own` is the network of the user's own, when it comes from a file; `scenario` is None when
+    none was named for that. `applied` tells what further edits did.
     """
 
     network: Network
@@ -37,30 +41,50 @@ class Situation:
     scenario: Scenario | None = None
     applied: Applied | None = None
     layers: Mapping[str, gpd.GeoDataFrame] = field(default_factory=dict)
+    own: OwnNetwork | None = None
 
     @property
     def title_zh(self) -> str:
         """What people call it, in Chinese."""
-        title = self.scenario.title_zh if self.scenario else self.network.name
+        title = self._title(self.scenario.title_zh if self.scenario else "")
         return f"{title} + 编辑" if self.applied else title
 
     @property
     def title_en(self) -> str:
         """What people call it, in English."""
-        title = self.scenario.title_en if self.scenario else self.network.name
+        title = self._title(self.scenario.title_en if self.scenario else "")
         return f"{title} + edits" if self.applied else title
+
+    def _title(self, of_scenario: str) -> str:
+        names = [self.network.name if self.own else "", of_scenario]
+        return " · ".join(name for name in names if name)
+
+    @property
+    def gazetteer(self) -> Gazetteer:
+        """The places known here: the built-in ones, and those of a network of one's own."""
+        return self.own.gazetteer if self.own else places.builtin()
 
     def case(self, name: str | Plan) -> Case:
         """Return a plan (itself, its id or its file) on this network, ready for its targets."""
         plan = name if isinstance(name, Plan) else plans.find(name)
-        return Case(
+        register = scenarios.register()
+        case = Case(
             plan,
             self.network,
             self.profile,
             self.scenario.id if self.scenario else self.network.name,
             plan.gazetteer,
-            every_link=scenarios.register() if self.scenario else None,
+            every_link=register,
             layers=self.layers,
+        )
+        if self.own is None:
+            return case
+        return replace(
+            case,
+            gazetteer=self.own.gazetteer.with_unknown(plan.places),
+            every_link=self.own.known,
+            proposed=register,
+            extent=self.own.extent,
         )
 
 
@@ -80,7 +104,7 @@ class Assessment:
         return [
             (after, before)
             for after, before in zip(self.verdicts, self.verdicts_before, strict=bool(self.before))
-            if after.verdict != before.verdict or targets.changed_pairs(after, before)
+            if targets.differs(after, before)
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,6 +118,7 @@ class Assessment:
             "profile": self.situation.profile.id,
             "against": self.before.network.name if self.before else None,
             "edits": _edit_rows(self.situation.applied),
+            "ties": _tie_rows(self.situation.own),
             "targets": [
                 targets.as_dict(verdict, old)
                 for verdict, old in zip(self.verdicts, before, strict=True)
@@ -114,12 +139,20 @@ def _edit_rows(applied: Applied | None) -> list[dict[str, Any]]:
     ]
 
 
+def _tie_rows(own: OwnNetwork | None) -> list[dict[str, Any]]:
+    if own is None:
+        return []
+    table = own.tied.table[["place_id", "node_id", "km", "how"]]
+    return table.assign(km=table["km"].round(3)).to_dict("records")
+
+
 def situation(
     scenario: str | None = None,
     *,
     plan_ids: Sequence[str] = (),
     edits: str | Path | Sequence[Edit] | None = None,
     network: str | Path | None = None,
+    ties: str | Path = "",
     profile: str | Path = "operating",
     layers: Mapping[str, gpd.GeoDataFrame] | None = None,
 ) -> Situation:
@@ -128,11 +161,15 @@ def situation(
     Parameters
     ----------
     scenario
-        Its id; by default the latest open network of the area of the plans.
+        Its id; by default the latest open network of the area of the plans, or for a network
+        file the links that are open today.
     edits
         An edit file, or edits.
     network
-        A network file, in place of a scenario.
+        A network file, in place of the built-in network; the places of the plans are tied to
+        it, and what the scenario builds is added.
+    ties
+        A CSV of ties to the network file that go before what is found.
     layers
         The user's own layers by name, for targets of coverage.
 
@@ -141,22 +178,36 @@ def situation(
     InputError
         When a name is unknown, or a file has faults.
     """
+    asked = [plans.find(plan_id) for plan_id in plan_ids]  # an unknown plan is named as such
     speeds = standards.read_profile(profile)
+    chosen = scenarios.builtin(scenario) if scenario else None
     if network is not None:
-        chosen, base = None, networks.read(network)
+        own = ownnetwork.read(network, plans=asked, scenario=chosen, overrides=ties)
+        found = Situation(own.network, speeds, chosen, layers=layers or {}, own=own)
     else:
-        for plan_id in plan_ids:
-            plans.find(plan_id)  # an unknown plan is named as such
-        asked = plan_ids or plans.plan_ids()
-        chosen = scenarios.builtin(scenario) if scenario else scenarios.default(asked)
-        base = scenarios.network_of(chosen)
+        chosen = chosen or scenarios.default(plan_ids or plans.plan_ids())
+        found = Situation(scenarios.network_of(chosen), speeds, chosen, layers=layers or {})
     if not edits:
-        return Situation(base, speeds, chosen, layers=layers or {})
+        return found
     # A planner's own plan brings places along, and its works may begin there.
-    known = plans.find(plan_ids[0]).gazetteer if len(plan_ids) == 1 else None
+    known = found.gazetteer.with_unknown([place for plan in asked for place in plan.places])
     apply = revision.apply_file if isinstance(edits, str | Path) else revision.apply
-    applied = apply(base, edits, known)
-    return Situation(applied.network, speeds, chosen, applied, layers or {})
+    applied = apply(found.network, edits, known)
+    return replace(found, network=applied.network, applied=applied)
+
+
+def earlier(against: str, **asked: Any) -> Situation:
+    """Return what a situation is compared with, for the same further options of `situation`.
+
+    Parameters
+    ----------
+    against
+        The id of a scenario: of the same network file, where one is asked for. Or a network
+        file, taken as it is.
+    """
+    if Path(against).suffix.lower() in NETWORK_SUFFIXES:
+        return situation(**(asked | {"network": against}))
+    return situation(against, **asked)
 
 
 def assess(

@@ -80,6 +80,9 @@ def _network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
     parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
     parser.add_argument(
+        "--ties", default="", metavar="CSV", help="人工指定的地点与路网节点的关联 ties by hand"
+    )
+    parser.add_argument(
         "--profile", default="operating", metavar="P", help="车速方案 operating|design|FILE"
     )
 
@@ -98,7 +101,9 @@ def _add_check(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "check", _check, "检验目标。Test the targets.")
     parser.add_argument("--plan", action="append", default=[], metavar="ID|FILE")
     _network_options(parser)
-    parser.add_argument("--against", metavar="ID", help="与哪个情景比较 compare with")
+    parser.add_argument(
+        "--against", metavar="ID|FILE", help="与哪个情景或路网文件比较 compare with"
+    )
     parser.add_argument(
         "--layer",
         action="append",
@@ -145,7 +150,7 @@ def _add_map(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "map", _map, "网页地图。A map that opens offline.")
     parser.add_argument("--plan", required=True, metavar="ID|FILE")
     _network_options(parser)
-    parser.add_argument("--against", metavar="ID", help="与哪个情景并排比较 compare with")
+    parser.add_argument("--against", metavar="ID|FILE", help="与哪个并排比较 compare with")
     parser.add_argument(
         "--basemap", choices=["none", "osm", "tianditu", "amap"], default="none", help="底图 tiles"
     )
@@ -217,16 +222,31 @@ def _import_options(parser: argparse.ArgumentParser) -> None:
 def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Situation:
     from spatialplan import assessment
 
-    found = assessment.situation(
-        options.scenario,
-        plan_ids=plan_ids,
-        edits=getattr(options, "edits", None),
-        network=getattr(options, "network", None),
-        profile=getattr(options, "profile", "operating"),
-        layers=_layers(getattr(options, "layer", [])),
-    )
+    asked = _asked(options, plan_ids)
+    found = assessment.situation(options.scenario, edits=options.edits, **asked)
+    for note in found.own.notes if found.own else ():
+        print(note, file=sys.stderr)
     _tell_edits(found)
     return found
+
+
+def _earlier(options: argparse.Namespace, plan_ids: Sequence[str]) -> Situation | None:
+    """Return what is compared with: the same without the edits, in another scenario or file."""
+    from spatialplan import assessment
+
+    if not options.against:
+        return None
+    return assessment.earlier(options.against, **_asked(options, plan_ids))
+
+
+def _asked(options: argparse.Namespace, plan_ids: Sequence[str]) -> dict:
+    return {
+        "plan_ids": plan_ids,
+        "network": options.network,
+        "ties": options.ties,
+        "profile": options.profile,
+        "layers": _layers(getattr(options, "layer", [])),
+    }
 
 
 def _layers(asked: Sequence[str]) -> dict:
@@ -272,10 +292,7 @@ def _check(options: argparse.Namespace) -> int:
     from spatialplan import assessment, tables
 
     now = _situation(options, options.plan)
-    before = None
-    if options.against:
-        before = assessment.situation(options.against, profile=options.profile)
-    found = assessment.assess(options.plan, now, before)
+    found = assessment.assess(options.plan, now, _earlier(options, options.plan))
     if options.format == "json":
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1, allow_nan=False))
     elif options.format == "csv":
@@ -298,9 +315,9 @@ def _matrix(options: argparse.Namespace) -> int:
     from spatialplan.files import atomic_path
 
     _check_engine(options)
-    origins = places.read_set(options.origins, "--from")
-    destinations = places.read_set(options.destinations, "--to")
     now = _situation(options)
+    origins = places.read_set(options.origins, "--from", now.gazetteer)
+    destinations = places.read_set(options.destinations, "--to", now.gazetteer)
     graph = travel.compile_graph(now.network, now.profile)
     if options.engine == "dask":
         from spatialplan import distributed
@@ -343,12 +360,12 @@ def _formatted(frame: pd.DataFrame, how: str) -> str:
 
 
 def _circle(options: argparse.Namespace) -> int:
-    from spatialplan import circles, places, travel
+    from spatialplan import circles, travel
     from spatialplan.files import write_layers
 
     minutes = _minutes(options.minutes)
-    origin = places.builtin().find(options.origin, "--from")
     now = _situation(options)
+    origin = now.gazetteer.find(options.origin, "--from")
     graph = travel.compile_graph(now.network, now.profile)
     frame = circles.circles(graph, [origin], minutes, mode=options.mode, reverse=options.reverse)
     frame = frame.assign(
@@ -379,10 +396,7 @@ def _map(options: argparse.Namespace) -> int:
     from spatialplan import assessment, maps
 
     now = _situation(options, [options.plan])
-    before = None
-    if options.against:
-        before = assessment.situation(options.against, profile=options.profile)
-    found = assessment.assess([options.plan], now, before)
+    found = assessment.assess([options.plan], now, _earlier(options, [options.plan]))
     maps.write(found, options.output, basemap=options.basemap)
     return DONE
 
@@ -501,7 +515,7 @@ def _edits(options: argparse.Namespace) -> int:
     base = assessment.situation(options.scenario, network=options.network)
     for name in options.files:
         try:
-            applied = revision.apply_file(base.network, name)
+            applied = revision.apply_file(base.network, name, base.gazetteer)
             _tell_edits(assessment.Situation(applied.network, base.profile, None, applied))
             print(f"{name}: 通过 valid")
         except InputError as error:

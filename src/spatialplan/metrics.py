@@ -15,7 +15,7 @@ from spatialplan.geodesy import straight_km
 from spatialplan.places import Place
 from spatialplan.plan import Target
 from spatialplan.standards import CLASSES
-from spatialplan.trips import gates
+from spatialplan.trips import beyond_words, gates
 from spatialplan.verdict import MEASURED_BASES, Basis, Case, Verdict
 
 if TYPE_CHECKING:
@@ -42,24 +42,29 @@ def interchange_in_county(target: Target, case: Case) -> Verdict:
     adcodes = [int(code) for code in target.parameters["counties"]]
     counties = boundaries.counties(adcodes)
     entries = gates(case.network, bool(target.parameters.get("include_class1")))
-    having, lacking, sure = [], [], True
+    having, lacking, hidden, sure = [], [], [], True
     for code in adcodes:
         inside = entries[entries.geometry.within(counties.geometry.loc[code])]
         name = str(counties.at[code, "name_zh"])
         if len(inside):
             having.append(f"{name}({'、'.join(inside['name_zh'].iloc[:2])})")
             sure &= bool((inside["confidence"] != "L").any())
+        elif case.lacks(counties.geometry.loc[code]):
+            hidden.append(name)
         else:
             lacking.append(name)
     share = len(having) / len(adcodes)
+    best, wanted = share + len(hidden) / len(adcodes), float(target.threshold) - 1e-9
     return Verdict(
         target,
-        "met" if share >= float(target.threshold) - 1e-9 else "not_met",
+        "met" if share >= wanted else "not_met" if best < wanted else "unknown",
         f"{len(adcodes)} 个县市中 {len(having)} 个有互通:{'、'.join(having)}"
         + (f";没有的:{'、'.join(lacking)}" if lacking else "")
+        + (f";路网没有完整覆盖的:{'、'.join(hidden)}" if hidden else "")
         + "。互通位置多为估计。",
-        f"{len(having)} of {len(adcodes)} counties have an interchange; most of their positions "
-        "are estimates.",
+        f"{len(having)} of {len(adcodes)} counties have an interchange"
+        + (f", {len(hidden)} are not covered by the network" if hidden else "")
+        + "; most of their positions are estimates.",
         value=share,
         share=share,
         margin=share - float(target.threshold),
@@ -70,12 +75,14 @@ def interchange_in_county(target: Target, case: Case) -> Verdict:
 def class_coverage(target: Target, case: Case) -> Verdict:
     """Count the towns that have a road of some classes within some km."""
     given = target.parameters
-    towns = case.places(given["places"])
+    listed = case.places(given["places"])
+    beyond = case.beyond(listed)
+    towns = [place for place in listed if place not in beyond]
     links = case.network.links
     chosen = links[links["class"].isin(given["classes"])]
     near = _near_links(towns, chosen, float(given["within_km"]))
     covered, located = int(near.sum()), len(towns)
-    universe = int(given.get("universe") or located)
+    universe = int(given.get("universe") or len(listed))
     value = covered / located if located else None
     threshold = float(target.threshold)
     names = "、".join(CLASSES[name][0] for name in given["classes"])
@@ -84,6 +91,9 @@ def class_coverage(target: Target, case: Case) -> Verdict:
         f",占 {value or 0:.0%}"
     )
     en = f"{covered} of {located} located towns lie within {given['within_km']:g} km of such a road"
+    if beyond:
+        more = beyond_words(beyond)
+        zh, en = f"{zh};{more[0]}", f"{en}; {more[1]}"
     if located < universe:
         low, high = covered / universe, (covered + universe - located) / universe
         return Verdict(
@@ -97,9 +107,10 @@ def class_coverage(target: Target, case: Case) -> Verdict:
             share=value,
             margin=None if value is None else value - threshold,
         )
-    sure = chosen[chosen["confidence"] != "L"]
-    measured = sure["length_basis"].isin(MEASURED_BASES).sum() / max(len(chosen), 1)
-    basis = Basis(len(sure) / max(len(chosen), 1) - measured, measured)
+    sure = chosen["confidence"] != "L"
+    measured = chosen["length_basis"].isin(MEASURED_BASES)
+    count = max(len(chosen), 1)
+    basis = Basis((sure & ~measured).sum() / count, (sure & measured).sum() / count)
     return Verdict(
         target,
         "met" if (value or 0.0) >= threshold - 1e-9 else "not_met",
@@ -141,7 +152,7 @@ def network_length(target: Target, case: Case) -> Verdict:
     inside = shapely.length(shapely.intersection(lines, area)) / shapely.length(lines)
     km = chosen["length_km"].to_numpy() * inside
     value, threshold = float(km.sum()), float(target.threshold)
-    basis = Basis.of(chosen["length_basis"], km)
+    basis = Basis.of(chosen, km)
     founded = basis.words()
     by_class = {
         CLASSES[name]: float(km[(chosen["class"] == name).to_numpy()].sum())
@@ -150,9 +161,13 @@ def network_length(target: Target, case: Case) -> Verdict:
     parts = ";".join(f"{name[0]} {length:.0f} km" for name, length in by_class.items())
     parts_en = "; ".join(f"{name[1]} {length:.0f} km" for name, length in by_class.items())
     short = threshold - value
+    hidden = list(counties["name_zh"][[case.lacks(shape) for shape in counties.geometry]])
+    if hidden:
+        parts += f";路网没有完整覆盖 {'、'.join(hidden)},实际更长"
+        parts_en += f"; {len(hidden)} counties are not covered by the network, so it is more"
     return Verdict(
         target,
-        "met" if value >= threshold else "not_met",
+        "met" if value >= threshold else "unknown" if hidden else "not_met",
         f"本路网界内合计 {value:.0f} km({parts}),"
         + (f"还差 {short:.0f} km" if short > 0 else f"超出 {-short:.0f} km")
         + f";跨界路段按界内画线比例计;里程{founded[0]}。",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from io import StringIO
@@ -27,7 +27,6 @@ __all__ = [
     "from_entries",
     "parse_lonlat",
     "read_set",
-    "township_ids",
 ]
 
 SEAT_KINDS = ("prefecture_seat", "county_seat")
@@ -69,9 +68,12 @@ class Gazetteer:
     table
         One row per place, index ``place_id``, geometry points in EPSG:4326; columns as in
         ``data/raw/places.csv``.
+    minor
+        Ids of places that a name means only when no other place has it.
     """
 
     table: gpd.GeoDataFrame
+    minor: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, path: str | Path) -> Gazetteer:
@@ -124,15 +126,23 @@ class Gazetteer:
             for place in more
         }
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("place_id")
-        frame["adcode"] = frame["adcode"].astype("Int64")
+        return self.with_rows(frame)
+
+    def with_unknown(self, more: Sequence[Place]) -> Gazetteer:
+        """Return the gazetteer with those of some places that it does not have."""
+        return self.with_places([place for place in more if place.place_id not in self])
+
+    def with_rows(self, frame: pd.DataFrame, minor: Iterable[str] = ()) -> Gazetteer:
+        """Return the gazetteer with more rows; one of the same id takes the old one's place."""
+        frame = frame.assign(adcode=frame["adcode"].astype("Int64"))
         points = shapely.points(frame["lon"].to_numpy(float), frame["lat"].to_numpy(float))
         added = gpd.GeoDataFrame(frame, geometry=points, crs=4326)
         kept = self.table[~self.table.index.isin(added.index)]
-        whole = pd.concat([kept, added])
+        whole = pd.concat([kept, added]).rename_axis("place_id")
         for name in ("aliases", "source", "note"):
             if name in whole:
                 whole[name] = whole[name].fillna("")
-        return Gazetteer(whole)
+        return Gazetteer(whole, self.minor | frozenset(minor))
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
@@ -199,7 +209,8 @@ class Gazetteer:
         )
 
     def _ids_of(self, name: str) -> list[str]:
-        return next((self._by_name[text] for text in _names_of(name) if text in self._by_name), [])
+        ids = next((self._by_name[text] for text in _names_of(name) if text in self._by_name), [])
+        return [place_id for place_id in ids if place_id not in self.minor] or ids
 
     def suggestions(self, name: str) -> list[str]:
         """Return three names: those that share a beginning first, then those most alike."""
@@ -231,6 +242,29 @@ class Gazetteer:
         """Return the ids of seats, towns and townships of the counties given."""
         return self._of_kinds((*SEAT_KINDS, *TOWN_KINDS), adcodes)
 
+    def townships(self, adcodes: list[int]) -> list[str]:
+        """Return the places of the towns and townships of some counties, each once.
+
+        From the register of administrative codes: subdistricts do not count, and a county seat
+        counts as the town it lies in. A town without a place of its own there is the minor
+        place of its name in its county; those that have none are left out. Of counties that
+        the register does not know, the seats, towns and townships here.
+        """
+        table = _read_townships(data_dir())
+        table = table[table["adcode"].isin([str(code) for code in adcodes])]
+        table = table[table["kind"].isin(TOWN_KINDS)]
+        if table.empty:
+            return self.towns(adcodes)
+        rows = zip(table["adcode"], table["name_zh"], table["place_id"], strict=True)
+        found = [place_id or self._town_called(name, int(code)) for code, name, place_id in rows]
+        return list(dict.fromkeys(place_id for place_id in found if place_id))
+
+    def _town_called(self, name: str, adcode: int) -> str:
+        """Return the id of the only minor place of a name in a county, or nothing."""
+        called = [i for i in self._by_name.get(_fold(name), ()) if i in self.minor]
+        ids = [place_id for place_id in called if self[place_id].adcode == adcode]
+        return ids[0] if len(ids) == 1 else ""
+
     def _of_kinds(self, kinds: tuple[str, ...], adcodes: list[int] | None) -> list[str]:
         chosen = self.table["kind"].isin(kinds)
         if adcodes is not None:
@@ -242,18 +276,6 @@ class Gazetteer:
 def _read_townships(folder: Path) -> pd.DataFrame:
     path = folder / "townships.csv"
     return pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
-
-
-def township_ids(adcodes: list[int]) -> list[str]:
-    """Return the places of the towns and townships of some counties, each once.
-
-    From the register of administrative codes: subdistricts do not count, and a county seat
-    counts as the town it lies in. Towns without a known position are left out.
-    """
-    table = _read_townships(data_dir())
-    chosen = table["adcode"].isin([str(code) for code in adcodes])
-    chosen &= table["kind"].isin(TOWN_KINDS) & (table["place_id"] != "")
-    return list(dict.fromkeys(table["place_id"][chosen]))
 
 
 _ENTRY_KEYS = ("place_id", "name_zh", "lon", "lat")
@@ -403,7 +425,7 @@ def builtin() -> Gazetteer:
     return _read(data_dir())
 
 
-def read_set(text: str, where: object = "") -> list[Place]:
+def read_set(text: str, where: object = "", gazetteer: Gazetteer | None = None) -> list[Place]:
     """Return the places that a user lists: names, ids, ``lon,lat``, a set, or a file of points.
 
     Parameters
@@ -411,13 +433,15 @@ def read_set(text: str, where: object = "") -> list[Place]:
     text
         Parted by commas (``临夏市,康乐县,103.2,35.6``); ``all-seats``, ``all-towns``; or the
         path of a CSV (columns ``lon, lat`` and perhaps ``name``) or of a vector file of points.
+    gazetteer
+        Where names are looked up; the built-in one by default.
 
     Raises
     ------
     InputError
         With one fault for each name that is not found, or when the file has faults.
     """
-    gazetteer = builtin()
+    gazetteer = gazetteer or builtin()
     if text in ("all-seats", "all-towns"):
         ids = gazetteer.seats() if text == "all-seats" else gazetteer.towns()
         return [gazetteer[place_id] for place_id in ids]

@@ -12,7 +12,7 @@ from spatialplan.palette import STATUS_NAMES
 from spatialplan.plan import Plan, Target
 from spatialplan.script import beside
 from spatialplan.standards import CLASSES
-from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
+from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs, differs
 
 __all__ = ["assessment_text", "network_text", "plan_text", "text_table"]
 
@@ -44,8 +44,10 @@ def _cell(value: object) -> str:
 def assessment_text(found: Assessment) -> str:
     """Return each verdict with its value and reason, and what changed."""
     now = found.situation
+    titles = " ".join(dict.fromkeys([now.title_zh, now.title_en]))
+    what = "路网 network" if now.scenario is None else "情景 scenario"
     head = [
-        f"情景 scenario: {now.title_zh} {now.title_en} [{now.network.name}]",
+        f"{what}: {titles} [{now.network.name}]",
         f"路网日期 date: {now.network.date or '–'}    车速 profile: {now.profile.title_zh}",
     ]
     if found.before:
@@ -83,7 +85,7 @@ def _amount(value: float, target: Target) -> str:
 def _change_lines(verdict: Verdict, old: Verdict) -> list[str]:
     pairs = changed_pairs(verdict, old)
     value = "–" if old.value is None else _amount(old.value, verdict.target)
-    if verdict.verdict == old.verdict and not pairs:
+    if not differs(verdict, old):
         return ["    对比 before: 无变化 no change"]
     lines = [f"    对比 before: {VERDICT_NAMES[old.verdict][0]} {value}"]
     for after, earlier in pairs[:12]:

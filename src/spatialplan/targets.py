@@ -21,6 +21,7 @@ from spatialplan.verdict import (
     Verdict,
     as_dict,
     changed_pairs,
+    differs,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Verdict",
     "as_dict",
     "changed_pairs",
+    "differs",
     "evaluate",
     "metric_faults",
 ]

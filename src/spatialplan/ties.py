@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -23,15 +24,18 @@ from spatialplan.errors import Fault, InputError, collect
 from spatialplan.files import atomic_path, read_text
 from spatialplan.geodesy import part, point_at, straight_km
 from spatialplan.network import EXPRESSWAY, RAIL, SURFACE, Network, as_links, as_nodes
-from spatialplan.places import Gazetteer
+from spatialplan.places import SEAT_KINDS, TOWN_KINDS, Gazetteer
 
-__all__ = ["Tied", "read_overrides", "tie"]
+__all__ = ["Tied", "known_places", "read_overrides", "tie"]
 
 LIMIT_KM = 2.0  # a place known to a kilometre lies within two of its road
 ACCURACIES = 2.0  # or within twice its own accuracy
 NAME_KM = 5.0  # two towns of one name lie farther apart
 NODE_BONUS_KM = 0.3  # rather an existing node than a cut this much nearer
 SHORTEST_KM = 0.05
+GATE_KINDS = ("interchange", "junction", "station", "border")
+# Kinds of places that OpenStreetMap knows as places too.
+SETTLED = (*SEAT_KINDS, *TOWN_KINDS, "district")
 # What a name may end in without meaning another place.
 _ENDINGS = re.compile(
     r"(自治县|县城|县|市|区|镇|乡|街道|互通立交|互通|枢纽立交|枢纽|收费站|火车站|站|立交)$"
@@ -77,16 +81,21 @@ class Tied:
         found = (p for p in self.pieces.get(link, ()) if node in set(ends.loc[p]))
         return next(found, link)
 
-    def lines(self) -> list[str]:
-        """Return a summary as lines of text; every place that is far or not tied is named."""
+    def lines(self, *, every: bool = False) -> list[str]:
+        """Return a summary as lines of text.
+
+        Every place that is far or not tied is named; with `every`, every one that was tied now.
+        """
         counts = self.table["how"].value_counts()
         parts = [f"{HOW[how][0]} {HOW[how][1]} {n}" for how, n in counts.items()]
         lines = [f"规划地点关联 places tied: {'、'.join(parts)}"] if parts else []
-        odd = self.table[(self.table["how"].isin(["far", "shared"])) | (self.table["km"] > 1.0)]
-        lines += [
-            f"  {row.name_zh}({row.place_id}): {HOW[row.how][0]} {HOW[row.how][1]},{row.km:.1f} km"
-            for row in odd.itertuples()
-        ]
+        told = (self.table["how"].isin(["far", "shared"])) | (self.table["km"] > 1.0)
+        if every:
+            told |= self.table["how"] != "id"
+        for row in self.table[told].itertuples():
+            node = f" → {row.node_id}" if row.node_id else ""
+            how = " ".join(HOW[row.how])
+            lines.append(f"  {row.name_zh}({row.place_id}){node}: {how},{row.km:.1f} km")
         return lines
 
     def write(self, path: str | Path) -> None:
@@ -118,6 +127,73 @@ def read_overrides(path: str | Path) -> dict[str, str]:
         for row, name in frame["place_id"][frame["place_id"].duplicated()].items()
     )
     return dict(zip(frame["place_id"], frame["node_id"], strict=True))
+
+
+def known_places(gazetteer: Gazetteer, more: gpd.GeoDataFrame) -> Gazetteer:
+    """Return a gazetteer with the places that came with a network.
+
+    One that has the name of a place nearby is that place, and says where it is; the others are
+    minor: a name means them only when the gazetteer has none of that name.
+    """
+    if more.empty:
+        return gazetteer
+    spots = _spots_by_name(more)
+    table = gazetteer.table
+    moved: dict[str, dict] = {}
+    same: set[str] = set()
+    settled = table[table["kind"].isin(SETTLED)]
+    for place_id, row in zip(settled.index, settled.to_dict("records"), strict=True):
+        found = _nearest_of_name(row, spots, NAME_KM)
+        same |= {spot.place_id for _, spot in found}
+        if found and found[0][1].accuracy_m <= (row["accuracy_m"] or np.inf):
+            spot = found[0][1]
+            better = {"lon": spot.lon, "lat": spot.lat, "accuracy_m": spot.accuracy_m}
+            moved[place_id] = row | better | {"confidence": spot.confidence}
+    others = more[~more.index.isin(same | set(table.index))]
+    rows = pd.concat([pd.DataFrame.from_dict(moved, orient="index"), pd.DataFrame(others)])
+    return gazetteer.with_rows(rows.drop(columns="geometry"), minor=others.index)
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where a place of a network is."""
+
+    place_id: str
+    name_zh: str
+    lon: float
+    lat: float
+    accuracy_m: float
+    confidence: str
+
+
+def _spots_by_name(named: gpd.GeoDataFrame | None) -> dict[str, list[_Spot]]:
+    found: dict[str, list[_Spot]] = {}
+    for row in named.itertuples() if named is not None else ():
+        spot = _Spot(
+            str(row.Index),
+            row.name_zh,
+            row.geometry.x,
+            row.geometry.y,
+            float(getattr(row, "accuracy_m", 0.0)),
+            str(getattr(row, "confidence", "M")),
+        )
+        names = {_stem(name) for name in (row.name_zh, *_aliases(row))}
+        for name in names - {""}:
+            found.setdefault(name, []).append(spot)
+    return found
+
+
+def _aliases(row: Any) -> list[str]:
+    return str(getattr(row, "aliases", "")).split(";")
+
+
+def _nearest_of_name(
+    place: Mapping, spots: Mapping[str, list[_Spot]], reach: float
+) -> list[tuple[float, _Spot]]:
+    """Return the spots within reach that have a name of a place, nearest first, with their km."""
+    named = {spot for name in _stems(place) for spot in spots.get(name, ())}
+    km = [(float(straight_km(place["lon"], place["lat"], s.lon, s.lat)), s) for s in named]
+    return sorted((item for item in km if item[0] <= reach), key=lambda item: item[0])
 
 
 def tie(
@@ -155,6 +231,7 @@ def tie(
     table = gazetteer.table
     given = dict(overrides or {})
     collect(_override_faults(given, table.index, network))
+    network = _released(network, [p for p, node in given.items() if node != p])
     west, south, east, north = network.links.total_bounds
     margin = max(limit_km, NAME_KM) / 80.0  # km in a degree of longitude, at the least
     inside = table["lon"].between(west - margin, east + margin)
@@ -176,6 +253,28 @@ def _override_faults(
             yield Fault(f"--ties {place_id}", "没有这个地点", "no such place")
         if node and node not in network.nodes.index:
             yield Fault(f"--ties {place_id}", f"路网中没有节点 {node}", "no such node")
+
+
+def _released(network: Network, place_ids: Iterable[str]) -> Network:
+    """Return the network with the nodes of some places nameless again: they go elsewhere."""
+    names = {p: f"{p}@before" for p in place_ids if p in network.nodes.index}
+    if not names:
+        return network
+    nodes = network.nodes.copy()
+    plain = nodes.index.isin(list(names))
+    nodes.loc[plain, ["place_id", "name_zh"]] = ""
+    nodes.loc[plain & ~nodes["kind"].isin(GATE_KINDS), "kind"] = "node"
+    ends = {
+        end: network.links[end].map(lambda node: names.get(node, node))
+        for end in ("from_node", "to_node")
+    }
+    via = network.restrictions["via_node"].map(lambda node: names.get(node, node))
+    return replace(
+        network,
+        nodes=nodes.rename(index=names),
+        links=network.links.assign(**ends),
+        restrictions=network.restrictions.assign(via_node=via),
+    )
 
 
 @dataclass(frozen=True)
@@ -210,12 +309,7 @@ class _Finder:
         }
         self.surface = network.node_levels(SURFACE)
         self.node_names = [_stem(name) for name in network.nodes["name_zh"]]
-        self.by_name: dict[str, list[tuple[float, float, str]]] = {}
-        for row in named.itertuples() if named is not None else ():
-            for name in (row.name_zh, *str(getattr(row, "aliases", "")).split(";")):
-                if _stem(name):
-                    spot = (row.geometry.x, row.geometry.y, row.name_zh)
-                    self.by_name.setdefault(_stem(name), []).append(spot)
+        self.by_name = _spots_by_name(named)
 
     def found(self, place_id: str, place: Mapping, override: str | None) -> _Tie:
         """Return the tie of a place."""
@@ -272,12 +366,11 @@ class _Finder:
 
     def _named_spot(self, place: Mapping, limit: float) -> tuple[float, float, str]:
         """Return the position of the imported place of this name nearby, else the place's own."""
-        own = place["lon"], place["lat"]
-        spots = [spot for name in _stems(place) for spot in self.by_name.get(name, ())]
-        reach = max(NAME_KM, limit)
-        near = [(float(straight_km(*own, *spot[:2])), spot) for spot in spots]
-        near = sorted(item for item in near if item[0] <= reach)
-        return near[0][1] if near else (*own, "")
+        near = _nearest_of_name(place, self.by_name, max(NAME_KM, limit))
+        if not near:
+            return place["lon"], place["lat"], ""
+        spot = near[0][1]
+        return spot.lon, spot.lat, spot.name_zh
 
 
 def _stem(name: object) -> str:
@@ -396,7 +489,7 @@ def _with_shared(
     new_nodes, new_links = {}, {}
     for found in shared:
         place = places.loc[found.place_id]
-        if place["kind"] in ("interchange", "junction", "station", "border"):
+        if place["kind"] in GATE_KINDS:
             continue
         other = taken[found.node]
         spot = nodes.geometry[other]

@@ -122,10 +122,16 @@ def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
     threshold = float(target.threshold or 0.0)
     share = float(np.mean([pair.met for pair in pairs]))
     possible = float(np.mean([pair.lower_bound <= threshold for pair in pairs]))
+    # Where the network tells nothing a trip may be as fast as can be.
+    beyond = case.beyond(end for pair in pairs for end in (pair.origin, pair.destination))
+    hidden = {pair for pair in pairs if {pair.origin, pair.destination} & set(beyond)}
+    best = float(np.mean([pair.met or pair in hidden for pair in pairs]))
     if share >= needed - 1e-9:
         verdict = "met"
+    elif possible < needed - 1e-9:
+        verdict = "impossible"
     else:
-        verdict = "impossible" if possible < needed - 1e-9 else "not_met"
+        verdict = "not_met" if best < needed - 1e-9 else "unknown"
     # What decides: the slowest trip, or the slowest of the share that must be in time.
     last = max(int(np.ceil(needed * len(pairs) - 1e-9)), 1) - 1
     deciding = float(np.sort([pair.minutes for pair in pairs])[last])  # NaN come last
@@ -133,6 +139,9 @@ def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
     basis = _length_basis(case, pairs)
     evidence = _trip_evidence(pairs, verdict, threshold, basis)
     reason = _trip_reason(target, case, pairs, verdict)
+    if beyond:
+        zh, en = beyond_words(beyond)
+        reason = f"{reason[0]}{zh}。", f"{reason[1]} {en}."
     if basis is not None:
         zh, en = basis.words()
         reason = f"{reason[0]}路径里程中{zh}。", f"{reason[1]} Of the route km {en}."
@@ -147,6 +156,15 @@ def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
         evidence=evidence,
         pairs=tuple(pairs),
     )
+
+
+def beyond_words(places: Sequence[Place]) -> tuple[str, str]:
+    """Return in words which places lie where the network tells nothing."""
+    names = "、".join(place.name_zh for place in places[:3])
+    zh = (
+        f"{names}{f'等 {len(places)} 处' if len(places) > 3 else ''}在路网范围之外,请导入更大的范围"
+    )
+    return zh, f"{len(places)} places lie beyond the network: import a larger area"
 
 
 def _trip_evidence(
@@ -173,10 +191,8 @@ def _length_basis(case: Case, pairs: Sequence[Pair]) -> Basis | None:
     legs = [leg for pair in pairs for leg in pair.route.legs if leg.link_id]
     if not legs:
         return None
-    links = case.network.links
-    sure = links["length_basis"].where(links["confidence"] != "L", "")
-    basis = dict(zip(links.index, sure, strict=True))
-    return Basis.of((basis[leg.link_id] for leg in legs), np.array([leg.km for leg in legs]))
+    links = case.network.links[["length_basis", "confidence"]]
+    return Basis.of(links.loc[[leg.link_id for leg in legs]], np.array([leg.km for leg in legs]))
 
 
 def _trip_reason(

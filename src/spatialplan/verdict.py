@@ -9,6 +9,8 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
+import shapely
 
 from spatialplan import places, plan, travel
 from spatialplan.bounds import Bound, Ceilings
@@ -28,6 +30,7 @@ __all__ = [
     "Verdict",
     "as_dict",
     "changed_pairs",
+    "differs",
 ]
 
 VERDICT_NAMES = {
@@ -46,6 +49,8 @@ EVIDENCE_NAMES = {
 
 # Share of the road km (or of the places) that must rest on published, or measured, data.
 FOUNDED_FROM, MIXED_FROM = 0.8, 0.3
+# A network tells of a county when it covers so much of it: mountains have no roads.
+COVERED_FROM = 0.8
 PUBLISHED_BASES = ("published", "pro_rata")
 # Of an imported network: neither published nor guessed.
 MEASURED_BASES = ("measured", "drawn")
@@ -56,7 +61,9 @@ class Case:
     """What targets are tested on: a plan, a network, a speed profile.
 
     `every_link` holds all links known, built or only proposed: the proof that something is
-    impossible must hold against all of them. The network itself serves when it is not given.
+    impossible must hold against all of them, and against what is `proposed` besides. The
+    network itself serves when they are not given. `extent` (EPSG:4326) is where the network
+    can tell what there is; None when it holds all that the plans speak of.
     `layers` are the user's own, by name: built-up areas, stops, ways to walk on.
     """
 
@@ -66,6 +73,8 @@ class Case:
     scenario: str = ""
     gazetteer: Gazetteer = field(default_factory=places.builtin)
     every_link: Network | None = None
+    proposed: Network | None = None
+    extent: shapely.Geometry | None = None
     layers: Mapping[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
     @cached_property
@@ -82,8 +91,23 @@ class Case:
     @cached_property
     def ceilings(self) -> tuple[Ceilings, ...]:
         """Highest speeds of the links of the network, and of all links known."""
-        networks = [self.network, *([self.every_link] if self.every_link else [])]
-        return tuple(Ceilings.of(network, self.profile) for network in networks)
+        networks = (self.network, self.every_link, self.proposed)
+        return tuple(Ceilings.of(network, self.profile) for network in networks if network)
+
+    def beyond(self, chosen: Iterable[Place]) -> list[Place]:
+        """Return the places that lie where the network tells nothing."""
+        if self.extent is None:
+            return []
+        chosen = list(dict.fromkeys(chosen))
+        points = shapely.points([(place.lon, place.lat) for place in chosen])
+        inside = shapely.covers(self.extent, points)
+        return [place for place, there in zip(chosen, inside, strict=True) if not there]
+
+    def lacks(self, area: shapely.Geometry) -> bool:
+        """Say whether the network leaves out a good part of an area."""
+        if self.extent is None:
+            return False
+        return shapely.intersection(self.extent, area).area < COVERED_FROM * area.area
 
     def places(self, asked: Any) -> list[Place]:
         """Return the places of a set: ids, an element's members, or seats and towns."""
@@ -107,9 +131,7 @@ class Case:
                 ) from None
         if asked.get("set") == "area-seats":
             return self.gazetteer.seats(list(self.plan.area))
-        return places.township_ids(list(self.plan.area)) or self.gazetteer.towns(
-            list(self.plan.area)
-        )
+        return self.gazetteer.townships(list(self.plan.area))
 
 
 @dataclass(frozen=True)
@@ -203,21 +225,25 @@ def _plain(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Basis:
-    """Which shares of some km, or of some links, are published and measured from geometry."""
+    """What the km of some links rest on, in shares of them.
+
+    `published` mileage; `measured` from geometry; `assumed` is the share measured whose class
+    was only assumed. The rest are estimates.
+    """
 
     published: float
     measured: float = 0.0
+    assumed: float = 0.0
 
     @classmethod
-    def of(cls, bases: Iterable[str], weights: np.ndarray) -> Basis:
-        """Return the shares for what each link's length rests on, given its weight."""
-        bases = np.asarray(list(bases), dtype=object)
+    def of(cls, links: pd.DataFrame, weights: np.ndarray) -> Basis:
+        """Return the shares for some links, given the weight (km) of each."""
+        sure = (links["confidence"] != "L").to_numpy()
+        published = links["length_basis"].isin(PUBLISHED_BASES).to_numpy() & sure
+        measured = links["length_basis"].isin(MEASURED_BASES).to_numpy()
         whole = max(float(weights.sum()), 1e-9)
-        shares = [
-            float(weights[np.isin(bases, known)].sum()) / whole
-            for known in (PUBLISHED_BASES, MEASURED_BASES)
-        ]
-        return cls(*shares)
+        chosen = (published, measured, measured & ~sure)
+        return cls(*(float(weights[mask].sum()) / whole for mask in chosen))
 
     @property
     def grade(self) -> str:
@@ -234,8 +260,12 @@ class Basis:
         en = f"{self.published:.0%} rest on published mileage"
         if self.measured < 0.005:
             return zh, en
-        more = f"{self.measured:.0%}"
-        return f"{zh}、按图形量测的占 {more}", f"{en}, {more} are measured from geometry"
+        zh = f"{zh}、按图形量测的占 {self.measured:.0%}"
+        en = f"{en}, {self.measured:.0%} are measured from geometry"
+        if self.assumed < 0.005:
+            return zh, en
+        zh = f"{zh}(其中等级为推定的 {self.assumed:.0%})"
+        return zh, f"{en} ({self.assumed:.0%} with an assumed class)"
 
 
 def changed_pairs(after: Verdict, before: Verdict, least: float = 0.5) -> list[tuple[Pair, Pair]]:
@@ -247,6 +277,14 @@ def changed_pairs(after: Verdict, before: Verdict, least: float = 0.5) -> list[t
         if twin and _differ(pair.minutes, twin.minutes, least):
             found.append((pair, twin))
     return found
+
+
+def differs(after: Verdict, before: Verdict) -> bool:
+    """Say whether a verdict, a trip of it, or for what is no trips its value, has changed."""
+    if after.verdict != before.verdict or changed_pairs(after, before):
+        return True
+    values = (np.nan if verdict.value is None else verdict.value for verdict in (after, before))
+    return not after.pairs and _differ(*values, 1e-6)
 
 
 def _unit_key(target: Target, pair: Pair) -> object:
