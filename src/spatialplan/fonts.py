@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spatialplan.errors import InputError
+from spatialplan.script import wide
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
@@ -61,10 +62,10 @@ def missing(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
-    """Return the width of the longest line of `text` in points; needs no renderer."""
+    """Return the width of the longest line of `text` in points, as it is drawn: see `wide`."""
     from matplotlib.textpath import text_to_path
 
-    lines = text.split("\n")
+    lines = wide(text).split("\n")
     return max(text_to_path.get_text_width_height_descent(x, font(size), False)[0] for x in lines)
 
 

@@ -20,7 +20,6 @@ from spatialplan.basemap import (
     sheet_notes,
 )
 from spatialplan.labels import Label, along, around
-from spatialplan.script import wide
 from spatialplan.sheet import Entry, Sheet
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def town_roles(data: Material) -> Figure:
     return sheet.finish(
         sheet_notes(
             data,
-            ("功能", wide("县城旁的文字取自文件的各项定位;“推断”指文件没有列明成员。")),
+            ("功能", "县城旁的文字取自文件的各项定位;“推断”指文件没有列明成员。"),
             ("虚线", "通道走向由本图推断。Dashed: the line is inferred."),
         )
     )
@@ -134,6 +133,6 @@ def _town(sheet: Sheet, data: Material, place_id: str, own: list[str], is_seat: 
     marker, size = ("o", 8.5) if is_seat else ("s", 8.0)
     x, y = sheet.point(place.lon, place.lat, marker, size, width=1.6)
     sheet.name(place.name_zh, place.lon, place.lat, 12.5, 6, 0.0, bold=True)
-    text = wide("\n".join(f"· {name}" for name in own))
+    text = "\n".join(f"· {name}" for name in own)
     style = {"colour": "#334155", "multialignment": "left"}
     sheet.label(Label(text, 7.4, around(text, 7.4, x, y, 16.0), 1.0, style))

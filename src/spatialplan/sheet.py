@@ -30,14 +30,15 @@ from shapely.geometry.base import BaseGeometry
 from spatialplan.fonts import LINE_HEIGHT, font, text_width
 from spatialplan.geodesy import to_plane
 from spatialplan.labels import Label, Placement, around, place
+from spatialplan.script import wide
 
 __all__ = ["Entry", "Sheet", "dashes", "draw_text", "outline_path", "wrap"]
 
 INK, GREY, PALE = "#1f2937", "#6b7280", "#9ca3af"
 MARGIN, TITLE, PANEL, GAP = 16.0, 46.0, 218.0, 8.0
 _TOKENS = re.compile(r"\n|[A-Za-z0-9][A-Za-z0-9.,;:'()/%°\-–]*\s?|.")
-_CLOSING = ",。;:、)》”〕】!?,.;:)"
-_OPENING = "(《“〔【("
+_CLOSING = "。、》”〕】,.;:)!?\uff0c\uff1b\uff1a\uff09\uff01\uff1f"
+_OPENING = "《“〔【(\uff08"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def draw_text(
     axes.text(
         x,
         y,
-        text,
+        wide(text),
         fontproperties=font(size),
         color=colour,
         linespacing=LINE_HEIGHT * 0.86,
@@ -95,7 +96,7 @@ def draw_text(
 def wrap(text: str, size: float, width: float) -> list[str]:
     """Return the lines of `text` that fit `width` points; Chinese may break at any character."""
     lines, line = [], ""
-    for token in _TOKENS.findall(text):
+    for token in _TOKENS.findall(wide(text)):
         if token == "\n":
             lines, line = [*lines, line], ""
         elif text_width(line + token, size) <= width or not line or token in _CLOSING:
@@ -294,13 +295,13 @@ class Sheet:
     ) -> None:
         """Draw a line given in points."""
         for part in _parts(line):
-            for ink, wide, level in ((casing, width + 1.8, -0.1), (colour, width, 0.0)):
+            for ink, broad, level in ((casing, width + 1.8, -0.1), (colour, width, 0.0)):
                 if ink:
                     self.paper.add_line(
                         Line2D(
                             *np.transpose(part.coords),
                             color=ink,
-                            linewidth=wide,
+                            linewidth=broad,
                             zorder=zorder + level,
                             solid_capstyle="round",
                         )
