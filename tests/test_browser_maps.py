@@ -13,6 +13,7 @@ import shapely
 from spatialplan import layers, maps, osm, plan, province, scenario, standards, targets
 from spatialplan.circles import circles
 from spatialplan.palette import CLASS, band_colours
+from spatialplan.punctuation import full_width
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -137,7 +138,9 @@ def test_a_map_opens_with_no_request_and_no_complaint(opened):
     opened.assert_quiet()
     page = opened.page
     assert page.title().startswith("临夏州新型城镇化规划")
-    assert page.locator(".sp-caption b").inner_text() == "临夏州新型城镇化规划(2021-2035年)"
+    assert page.locator(".sp-caption b").inner_text() == full_width(
+        "临夏州新型城镇化规划(2021-2035年)"
+    )
     panel = page.locator(".sp-panel").inner_text()
     for text in ("示意图", "实际通车", "2024-12", "2026-01-02", "沿黄河城镇带", "高速公路"):
         assert text in panel

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from math import cos, hypot, inf, radians
 from types import SimpleNamespace
 
@@ -32,6 +33,7 @@ from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.palette import CLASS, STATUS_DASH, VERDICT
 from spatialplan.plan import Citation, Target
+from spatialplan.punctuation import full_width
 from spatialplan.targets import Pair, Verdict
 from spatialplan.travel import Route
 
@@ -180,7 +182,9 @@ def test_inferred_elements_are_dashed_and_called_so(scene, html):
         if element.kind == "node" or not (element.members or element.spine):
             continue
         layer = found[f"structure{scene.plan.structures.index(element.structure)}"]
-        items = [item for item in layer["items"] if item.get("t", [""])[0] == element.name_zh]
+        items = [
+            item for item in layer["items"] if item.get("t", [""])[0] == full_width(element.name_zh)
+        ]
         styles = [layer["styles"][item["s"]] for item in items]
         dashed = element.inferred or element.spine_inferred
         edges = [style for style in styles if style.get("stroke", True)]
@@ -335,7 +339,7 @@ def test_a_hundred_thousand_links_stay_under_5_mb_and_all_are_drawn(wide):
     for name in wanted.index:
         alike = [other for other in wanted.index if CLASS[other][0] == CLASS[name][0]]
         assert drawn[CLASS[name][0]] == wanted[alike].sum(), name
-    found = re.search(r'data-from="([\d.]+)">(?:(?!data-from).)*连接道:([\d,]+) 条', page)
+    found = re.search(r'data-from="([\d.]+)">(?:(?!data-from).)*连接道[:\uff1a]([\d,]+) 条', page)
     assert float(found[1]) > 10
     assert int(found[2].replace(",", "")) == wanted["access"]
     assert "未画" not in page
@@ -446,8 +450,20 @@ def test_an_assessment_is_written_as_one_map_or_as_two(tmp_path):
     assert one.count('class="folium-map"') == 1
     assert two.count('class="folium-map"') == 2
     assert "未纳入本情景的项目" in one
-    assert "前 规划编制时(2021年底) → 后 规划承诺(2025年)" in two
+    assert full_width("前 规划编制时(2021年底) → 后 规划承诺(2025年)") in two
     assert "自一心" in one
+
+
+def test_chinese_on_a_map_has_chinese_marks(scene, html):
+    han, marks = r"[\u4e00-\u9fff]", "[,:;]"
+    shown = re.sub(r"<(style|script).*?</\1>", "", html, flags=re.S)
+    words = [*re.findall(r">([^<>]+)<", shown)]
+    for layer in payloads(html).values():
+        words += [label["t"] for label in layer["labels"]]
+        words += [text for tip in tips(layer) for text in (tip[0], *chain(*tip[1:]))]
+    typed = [text for text in words if re.search(f"{han}{marks}|{marks}{han}", text)]
+    assert typed == []
+    assert sum("\uff08" in text for text in words) > 3
 
 
 def test_a_page_may_be_made_twice(scene):

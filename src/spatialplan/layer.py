@@ -14,6 +14,7 @@ import shapely
 
 from spatialplan import gcj02
 from spatialplan.bundles import Bundles, encode
+from spatialplan.punctuation import full_width
 
 __all__ = [
     "ANY_ZOOM",
@@ -98,7 +99,7 @@ class Layer:
 
         With `offset` (px) the text stands beside its point; `dot` (px) keeps others off it.
         """
-        label = {"t": text, "x": at, "c": css, "p": priority, "z": list(zooms)}
+        label = {"t": full_width(text), "x": at, "c": css, "p": priority, "z": list(zooms)}
         extra = {"e": english, "o": offset, "dot": dot or None, "k": ink}
         self.labels.append(label | {k: v for k, v in extra.items() if v not in ("", None)})
 
@@ -126,7 +127,8 @@ class Layer:
 
 def tip_lines(tip: Sequence) -> list:
     """Return a heading and its (name, value) rows as the page takes them, empty ones left out."""
-    return [tip[0], *([name, text] for name, text in tip[1:] if text)]
+    rows = ([full_width(name), full_width(text)] for name, text in tip[1:] if text)
+    return [full_width(tip[0]), *rows]
 
 
 def _geojson(shape: shapely.Geometry) -> dict:

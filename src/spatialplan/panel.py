@@ -15,6 +15,7 @@ from spatialplan import boundaries, offline
 from spatialplan.layer import Layer
 from spatialplan.layers import Scene
 from spatialplan.palette import VERDICT
+from spatialplan.punctuation import full_width
 from spatialplan.standards import CLASSES
 from spatialplan.targets import VERDICT_NAMES, changed_pairs
 
@@ -55,9 +56,9 @@ def panel(
         Of the map tiles, when there are any.
     """
     earlier = before[0] if before else None
-    template = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(
-        offline.asset("panel.html")
-    )
+    template = jinja2.Environment(
+        autoescape=True, trim_blocks=True, finalize=_in_chinese_marks
+    ).from_string(offline.asset("panel.html"))
     return template.render(
         title_zh=scene.plan.title_zh,
         title_en=scene.plan.title_en,
@@ -71,6 +72,11 @@ def panel(
         ],
         notes=_notes(attribution, [scene, *before[:1]] if before else [scene]),
     )
+
+
+def _in_chinese_marks(value: Any) -> Any:
+    """Return what stands in the page for a value of the template."""
+    return full_width(value) if type(value) is str else value
 
 
 def _merged(sections: Sections, before: Sections) -> Iterator[tuple[str, list[Layer]]]:
