@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import geopandas as gpd
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import shapely
 from spatialplan import network, places, readers, revision, scenario, standards, ties
 from spatialplan.errors import InputError
 from spatialplan.geodesy import straight_km
+from spatialplan.network import as_places
 from spatialplan.places import Gazetteer
 from spatialplan.travel import compile_graph, travel_times
 
@@ -112,11 +115,47 @@ def test_an_imported_place_of_the_same_name_goes_before_the_position():
         crs=4326,
     )
     known = gazetteer(sanjiaji=(103.18, 35.02, "town", "三甲集", 3000.0))
-    tied = ties.tie(roads(), known, named=named)
+    net = replace(roads(), places=as_places(named.assign(place_id=["osm-1", "osm-2"])))
+    tied = ties.tie(net, known)
     found = row(tied, "sanjiaji")
     assert found["matched"] == "三甲集镇"
     assert tied.network.nodes.geometry["sanjiaji"].x == pytest.approx(103.2, abs=1e-3)
     assert found["km"] == pytest.approx(float(straight_km(103.18, 35.02, 103.2, 35.0)), abs=0.01)
+
+
+def test_places_that_came_with_a_network_are_known_beside_the_others():
+    came = gpd.GeoDataFrame(
+        {"place_id": ["osm-1", "osm-2", "osm-3"], "name_zh": ["三甲集镇", "和平村", "大路"],
+         "kind": ["town", "village", "village"], "accuracy_m": 500.0, "confidence": "M"},
+        geometry=gpd.points_from_xy([103.2, 103.3, 103.9], [35.0, 35.1, 35.2]),
+        crs=4326,
+    )  # fmt: skip
+    own = gazetteer(
+        sanjiaji=(103.18, 35.02, "town", "三甲集", 3000.0), dalu=(103.2, 35.3, "town", "大路")
+    )
+    known = ties.known_places(own, as_places(came))
+    assert list(known.table.index) == ["dalu", "sanjiaji", "osm-2", "osm-3"]
+    # The same place: one id, the better position. Others of a name stand back.
+    assert (known["sanjiaji"].lon, known["sanjiaji"].accuracy_m) == (103.2, 500.0)
+    assert known.find("大路").place_id == "dalu"
+    assert known.find("和平村").place_id == "osm-2"
+    exact = gazetteer(sanjiaji=(103.18, 35.02, "town", "三甲集", 50.0))
+    assert ties.known_places(exact, as_places(came))["sanjiaji"].lon == 103.18
+    gate = gazetteer(gate=(103.18, 35.02, "interchange", "三甲集互通", 3000.0))
+    assert ties.known_places(gate, as_places(came))["gate"].lon == 103.18
+
+
+def test_a_tie_in_the_file_can_be_overridden():
+    known = gazetteer(kangle=(103.3, 35.0), hezheng=(103.0, 35.0))
+    first = ties.tie(roads(), known).network
+    end = first.nodes.index[shapely.get_x(first.nodes.geometry.to_numpy()).argmax()]
+    moved = ties.tie(first, known, overrides={"kangle": end})
+    check(moved)
+    assert moved.network.nodes.geometry["kangle"].x == pytest.approx(103.4)
+    assert moved.network.nodes.at["kangle@before", "place_id"] == ""
+    assert moved.network.nodes.geometry["hezheng"].x == pytest.approx(103.0)
+    gone = ties.tie(first, known, overrides={"kangle": ""}).network
+    assert "kangle" not in set(gone.nodes["place_id"])
 
 
 def test_place_too_far_off_is_told_and_not_tied():

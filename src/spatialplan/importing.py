@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,10 @@ PLAN_MARGIN = 0.15  # degrees around a plan's counties: roads go round their bor
 
 @dataclass(frozen=True)
 class Import:
-    """A network brought in: `extract` has what OpenStreetMap gave besides, `tied` the ties."""
+    """A network brought in: `lines` say what was found, `tied` how places were tied to it."""
 
     network: Network
     lines: tuple[str, ...]
-    extract: Extract | None = None
     tied: Tied | None = None
 
     def write(self, path: str | Path) -> list[str]:
@@ -47,10 +46,7 @@ class Import:
             from spatialplan import postgis
 
             return postgis.write_postgis(self.network, str(path))
-        if self.extract is None:
-            self.network.write(path)
-        else:
-            replace(self.extract, network=self.network).write(path)
+        self.network.write(path)
         if self.tied is None or self.tied.table.empty:
             return [str(path)]
         beside = Path(path).with_suffix(".ties.csv")
@@ -189,7 +185,7 @@ def bring(
         from spatialplan import graphs, tags
 
         brought = graphs.read_graphml(source, tags.read_rules(classes or None), keep)
-        return _tied(brought.network, brought.lines(), None, tie, overrides)
+        return _tied(brought.network, brought.lines(), tie, overrides)
     else:
         from spatialplan.readers import read_file
 
@@ -206,7 +202,7 @@ def bring(
         keep=keep,
         default_class=default_class,
     )
-    return _tied(brought.network, brought.lines(), None, tie, overrides)
+    return _tied(brought.network, brought.lines(), tie, overrides)
 
 
 def fetch(
@@ -239,15 +235,12 @@ def _of_extract(found: Extract, tie: bool, overrides: str) -> Import:
     from spatialplan.osm import ATTRIBUTION
 
     lines = [*found.report.lines(), f"数据 data: {ATTRIBUTION}"]
-    return _tied(found.network, lines, found, tie, overrides)
+    return _tied(found.network, lines, tie, overrides)
 
 
-def _tied(
-    network: Network, lines: Sequence[str], extract: Extract | None, tie: bool, overrides: str
-) -> Import:
+def _tied(network: Network, lines: Sequence[str], tie: bool, overrides: str) -> Import:
     if not tie:
-        return Import(network, tuple(lines), extract)
+        return Import(network, tuple(lines))
     given = ties.read_overrides(overrides) if overrides else None
-    named = extract.places if extract is not None else None
-    tied = ties.tie(network, places.builtin(), named=named, overrides=given)
-    return Import(tied.network, (*lines, *tied.lines()), extract, tied)
+    tied = ties.tie(network, places.builtin(), overrides=given)
+    return Import(tied.network, (*lines, *tied.lines()), tied)

@@ -25,7 +25,6 @@ from spatialplan import tags as tagging
 from spatialplan.chains import Chains, Ways, chained
 from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
 from spatialplan.errors import InputError
-from spatialplan.files import atomic_path, write_layers
 from spatialplan.geodesy import straight_km
 from spatialplan.network import SURFACE, Network, as_links, as_nodes, as_restrictions
 
@@ -91,43 +90,28 @@ class Extract:
     Parameters
     ----------
     network
-        Roads, ferries and railways, with turn restrictions.
-    places
-        Index ``place_id``, columns as in a gazetteer, points in EPSG:4326.
+        Roads, ferries and railways, with turn restrictions and places.
     report
         What was found, taken and left.
     """
 
     network: Network
-    places: gpd.GeoDataFrame
     report: Report
 
-    def write(self, path: str | Path) -> None:
-        """Write the layers to a GeoPackage, with the attribution that the licence asks for.
+    @property
+    def places(self) -> gpd.GeoDataFrame:
+        """The places: index ``place_id``, columns as in a gazetteer, points in EPSG:4326."""
+        return self.network.places
 
-        A GeoJSON file gets only the network.
+    def write(self, path: str | Path) -> None:
+        """Write the layers to a file, with the attribution that the licence asks for.
 
         Raises
         ------
         InputError
             When the suffix is neither ``.gpkg`` nor ``.geojson``, or the place cannot be written.
         """
-        path = Path(path)
-        layers = self.network.layers()
-        if path.suffix.lower() != ".gpkg":
-            write_layers(path, layers)
-            return
-        layers["places"] = self.places.reset_index()
-        with atomic_path(path) as temporary:
-            for name, frame in layers.items():
-                labelled = frame.set_crs(4490, allow_override=True)
-                labelled.to_file(
-                    temporary,
-                    layer=name,
-                    driver="GPKG",
-                    VERSION="1.3",
-                    layer_metadata={"attribution": ATTRIBUTION},
-                )
+        self.network.write(path)
 
 
 def read(
@@ -392,8 +376,8 @@ class Collector:
         gates = {f"n{number}": text for number, text in self._gates.items() if text}
         network, joined = _with_stations(with_kinds(network, gates), tracks)
         restrictions = self._restriction_table(network, chains, links.index.to_numpy(), ids)
-        network = replace(network, restrictions=as_restrictions(restrictions))
         towns = _place_table([p for p in self._places if self._inside(p)])
+        network = replace(network, restrictions=as_restrictions(restrictions), places=towns)
         self._counts.update(
             links=len(network.links),
             nodes=len(network.nodes),
@@ -405,7 +389,7 @@ class Collector:
             hub_ramps=hubs,
             missing=int(np.isnan(np.asarray(self._ways.lonlat)).sum() // 2),
         )
-        return Extract(network, towns, Report(self._counts, parts))
+        return Extract(network, Report(self._counts, parts))
 
     def _inside(self, point: _Point) -> bool:
         return self.area is None or bool(shapely.contains_xy(self.area, point.lon, point.lat))

@@ -85,7 +85,7 @@ def read(
     wanted = _wanted(plans, scenario, gazetteer)
     given = _overrides(Path(path), overrides, today)
     chosen = Gazetteer(gazetteer.table[gazetteer.table.index.isin([*wanted, *given])])
-    tied = ties.tie(today, chosen, named=whole.places, overrides=given)
+    tied = ties.tie(today, chosen, overrides=given)
     notes += tied.lines(every=True)
     network = tied.network
     if scenario is not None:

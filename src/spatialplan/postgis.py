@@ -73,7 +73,7 @@ def read_postgis(
 
 
 def write_postgis(network: Network, url: str) -> list[str]:
-    """Write tables ``<table>_nodes`` and ``<table>_links``, both or neither; return their names.
+    """Write tables ``<table>_nodes``, ``<table>_links`` and so on, all or none; return their names.
 
     Tables of these names are replaced. Geometry is labelled EPSG:4490, as in GeoPackages.
 
@@ -86,11 +86,11 @@ def write_postgis(network: Network, url: str) -> list[str]:
     import sqlalchemy as sa
 
     schema, _, stem = asked.get("table", "spatialplan").rpartition(".")
-    layers = {f"{stem}_nodes": network.nodes, f"{stem}_links": network.links}
+    layers = {f"{stem}_{name}": frame for name, frame in network.layers().items()}
     try:
         with engine.begin() as connection:
             for name, frame in layers.items():
-                labelled = frame.set_crs(4490, allow_override=True).reset_index()
+                labelled = frame.set_crs(4490, allow_override=True)
                 labelled.to_postgis(
                     name, connection, schema=schema or None, if_exists="replace", index=False
                 )

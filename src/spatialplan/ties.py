@@ -166,9 +166,9 @@ class _Spot:
     confidence: str
 
 
-def _spots_by_name(named: gpd.GeoDataFrame | None) -> dict[str, list[_Spot]]:
+def _spots_by_name(named: gpd.GeoDataFrame) -> dict[str, list[_Spot]]:
     found: dict[str, list[_Spot]] = {}
-    for row in named.itertuples() if named is not None else ():
+    for row in named.itertuples():
         spot = _Spot(
             str(row.Index),
             row.name_zh,
@@ -200,19 +200,18 @@ def tie(
     network: Network,
     gazetteer: Gazetteer,
     *,
-    named: gpd.GeoDataFrame | None = None,
     overrides: Mapping[str, str] | None = None,
     limit_km: float = LIMIT_KM,
 ) -> Tied:
     """Return the network with the places of a gazetteer as nodes.
 
+    Where a place that came with the network has the name of a place nearby, its position goes
+    before the gazetteer's.
+
     Parameters
     ----------
     gazetteer
         Its places within the network's extent are tied.
-    named
-        Places that came with the network (columns ``name_zh, aliases``, points): where one has
-        the name of a place nearby, its position goes before the gazetteer's.
     overrides
         Node ids by place id, as `read_overrides` gives them.
     limit_km
@@ -237,7 +236,7 @@ def tie(
     inside = table["lon"].between(west - margin, east + margin)
     inside &= table["lat"].between(south - margin, north + margin)
     chosen = table[inside | table.index.isin(given)]
-    finder = _Finder(network, named, limit_km)
+    finder = _Finder(network, limit_km)
     ties = [
         finder.found(place_id, row, given.get(place_id))
         for place_id, row in zip(chosen.index, chosen.to_dict("records"), strict=True)
@@ -293,7 +292,7 @@ class _Tie:
 class _Finder:
     """Looks for the node of a place."""
 
-    def __init__(self, network: Network, named: gpd.GeoDataFrame | None, limit_km: float) -> None:
+    def __init__(self, network: Network, limit_km: float) -> None:
         self.network = network
         self.limit_km = limit_km
         lonlat = shapely.get_coordinates(network.nodes.geometry.to_numpy())
@@ -309,7 +308,7 @@ class _Finder:
         }
         self.surface = network.node_levels(SURFACE)
         self.node_names = [_stem(name) for name in network.nodes["name_zh"]]
-        self.by_name = _spots_by_name(named)
+        self.by_name = _spots_by_name(network.places)
 
     def found(self, place_id: str, place: Mapping, override: str | None) -> _Tie:
         """Return the tie of a place."""
