@@ -210,7 +210,7 @@ def test_a_small_limit_does_not_make_a_large_one_slow(land):
     assert spent[1] < 3 * spent[0] + 0.5
 
 
-# --- the compiler ----------------------------------------------------------------------------------
+# --- the compiler ---------------------------------------------------------------------------------
 
 
 def test_small_networks_need_no_compiler():
