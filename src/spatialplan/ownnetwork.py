@@ -22,7 +22,7 @@ from spatialplan.ties import Tied
 __all__ = ["OwnNetwork", "read"]
 
 MARGIN_DEGREES = 0.03  # so far beyond its outermost nodes a network still tells what is there
-NAMED_AT_MOST = 5
+NAMED_AT_MOST, TIES_AT_MOST = 5, 20
 _SETS = ("origins", "destinations", "places", "borders")
 
 
@@ -86,7 +86,7 @@ def read(
     given = _overrides(Path(path), overrides, today)
     chosen = Gazetteer(gazetteer.table[gazetteer.table.index.isin([*wanted, *given])])
     tied = ties.tie(today, chosen, overrides=given)
-    notes += tied.lines(every=True)
+    notes += tied.lines(TIES_AT_MOST)
     network = tied.network
     if scenario is not None:
         network, more = _built(network, scenario, gazetteer)
@@ -178,9 +178,12 @@ def _built(network: Network, scenario: Scenario, gazetteer: Gazetteer) -> tuple[
     inside = set(network.links["project"])
     counts = {"built": [], "there": [], "away": [], "fails": []}
     for project in scenarios.projects_of(scenario):
+        ends = list(_ends(project, gazetteer))
+        if not project.edits:
+            continue
         if project.status == "open" or project.key in inside:
             counts["there"].append(project.name_zh)
-        elif not any(network.node_of(end) for end in _ends(project, gazetteer)):
+        elif ends and not any(network.node_of(end) for end in ends):
             counts["away"].append(project.name_zh)
         else:
             try:

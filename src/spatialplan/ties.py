@@ -81,21 +81,22 @@ class Tied:
         found = (p for p in self.pieces.get(link, ()) if node in set(ends.loc[p]))
         return next(found, link)
 
-    def lines(self, *, every: bool = False) -> list[str]:
+    def lines(self, more: int = 0) -> list[str]:
         """Return a summary as lines of text.
 
-        Every place that is far or not tied is named; with `every`, every one that was tied now.
+        Every place that is far or not tied is named, and so many `more` that were tied now.
         """
         counts = self.table["how"].value_counts()
         parts = [f"{HOW[how][0]} {HOW[how][1]} {n}" for how, n in counts.items()]
         lines = [f"规划地点关联 places tied: {'、'.join(parts)}"] if parts else []
-        told = (self.table["how"].isin(["far", "shared"])) | (self.table["km"] > 1.0)
-        if every:
-            told |= self.table["how"] != "id"
-        for row in self.table[told].itertuples():
+        odd = (self.table["how"].isin(["far", "shared"])) | (self.table["km"] > 1.0)
+        usual = self.table[~odd & (self.table["how"] != "id")]
+        for row in pd.concat([self.table[odd], usual.iloc[:more]]).itertuples():
             node = f" → {row.node_id}" if row.node_id else ""
             how = " ".join(HOW[row.how])
             lines.append(f"  {row.name_zh}({row.place_id}){node}: {how},{row.km:.1f} km")
+        if 0 < more < len(usual):
+            lines.append(f"  …另有 and {len(usual) - more} 处(--format json 列出全部 lists all)")
         return lines
 
     def write(self, path: str | Path) -> None:

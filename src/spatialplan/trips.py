@@ -73,7 +73,7 @@ def _gate(case: Case, node: str, row: pd.Series) -> Place:
     """Return an interchange as a place: the gazetteer's, or a bare one where an edit made it."""
     if node in case.gazetteer:
         return case.gazetteer[node]
-    return Place(row["name_zh"], row.geometry.x, row.geometry.y, node, confidence="L")
+    return Place(row["name_zh"] or node, row.geometry.x, row.geometry.y, node, confidence="L")
 
 
 def gates(network: Network, include_class1: bool) -> pd.DataFrame:
