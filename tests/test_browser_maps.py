@@ -13,7 +13,7 @@ import shapely
 from spatialplan import layers, maps, osm, plan, province, scenario, standards, targets
 from spatialplan.circles import circles
 from spatialplan.palette import CLASS, band_colours
-from spatialplan.punctuation import full_width
+from spatialplan.script import wide
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -138,9 +138,7 @@ def test_a_map_opens_with_no_request_and_no_complaint(opened):
     opened.assert_quiet()
     page = opened.page
     assert page.title().startswith("临夏州新型城镇化规划")
-    assert page.locator(".sp-caption b").inner_text() == full_width(
-        "临夏州新型城镇化规划(2021-2035年)"
-    )
+    assert page.locator(".sp-caption b").inner_text() == wide("临夏州新型城镇化规划(2021-2035年)")
     panel = page.locator(".sp-panel").inner_text()
     for text in ("示意图", "实际通车", "2024-12", "2026-01-02", "沿黄河城镇带", "高速公路"):
         assert text in panel
@@ -286,7 +284,7 @@ def wide_file(tmp_path_factory):
     reached = gpd.GeoDataFrame(columns, geometry=list(links.geometry), crs=4326)[away < 59.9]
     discs = [shapely.Point(MIDDLE).buffer(radius) for radius in (0.2, 0.4)]
     areas = gpd.GeoDataFrame({"minutes": [30.0, 60.0]}, geometry=discs, crs=4326)
-    path = tmp_path_factory.mktemp("wide") / "map.html"
+    path = tmp_path_factory.mktemp("large") / "map.html"
     shown = maps.Scene(
         plan=plan.builtin("linxia-2021"),
         network=network,
@@ -301,7 +299,7 @@ MIDDLE = (103.3, 35.55)
 
 
 @pytest.fixture
-def wide(browser, wide_file):
+def large(browser, wide_file):
     watched = Watched(browser, wide_file)
     yield watched
     watched.page.context.close()
@@ -333,62 +331,62 @@ def ink_near(watched, colour):
     )
 
 
-def test_a_large_network_opens_offline_and_credits_its_data(wide):
-    wide.assert_quiet()
-    credit = wide.page.locator(".leaflet-control-attribution").inner_text()
+def test_a_large_network_opens_offline_and_credits_its_data(large):
+    large.assert_quiet()
+    credit = large.page.locator(".leaflet-control-attribution").inner_text()
     assert credit == "© OpenStreetMap contributors, ODbL 1.0"
-    wide.view(MIDDLE[1], MIDDLE[0], 9)
-    shown = bundles_shown(wide, "roads")
+    large.view(MIDDLE[1], MIDDLE[0], 9)
+    shown = bundles_shown(large, "roads")
     assert CLASS["class1"][0] in shown
     assert CLASS["access"][0] not in shown
-    assert wide.page.locator(".sp-later").count() >= 1
-    assert "zoom 9" in wide.page.locator(".sp-zoom").inner_text()
+    assert large.page.locator(".sp-later").count() >= 1
+    assert "zoom 9" in large.page.locator(".sp-zoom").inner_text()
 
 
-def test_minor_roads_of_a_large_network_come_with_the_zoom_and_go_again(wide):
+def test_minor_roads_of_a_large_network_come_with_the_zoom_and_go_again(large):
     minor = CLASS["access"][0]
-    wide.view(MIDDLE[1], MIDDLE[0], 9)
-    assert minor not in bundles_shown(wide, "roads")
-    wide.view(MIDDLE[1], MIDDLE[0], 12)
-    assert bundles_shown(wide, "roads")[minor] >= 1
-    assert wide.page.locator(".sp-later").count() == 0
-    wide.view(35.9, 104.2, 12)  # beyond the network
-    assert bundles_shown(wide, "roads") == {}
-    wide.view(MIDDLE[1], MIDDLE[0], 9)
-    assert minor not in bundles_shown(wide, "roads")
-    wide.assert_quiet()
-    before = ink_near(wide, minor)
-    wide.view(MIDDLE[1], MIDDLE[0], 12)
-    wide.page.wait_for_timeout(300)
-    assert ink_near(wide, minor) > before + 2000
+    large.view(MIDDLE[1], MIDDLE[0], 9)
+    assert minor not in bundles_shown(large, "roads")
+    large.view(MIDDLE[1], MIDDLE[0], 12)
+    assert bundles_shown(large, "roads")[minor] >= 1
+    assert large.page.locator(".sp-later").count() == 0
+    large.view(35.9, 104.2, 12)  # beyond the network
+    assert bundles_shown(large, "roads") == {}
+    large.view(MIDDLE[1], MIDDLE[0], 9)
+    assert minor not in bundles_shown(large, "roads")
+    large.assert_quiet()
+    before = ink_near(large, minor)
+    large.view(MIDDLE[1], MIDDLE[0], 12)
+    large.page.wait_for_timeout(300)
+    assert ink_near(large, minor) > before + 2000
 
 
-def test_layers_of_a_large_network_are_switched(wide):
-    page = wide.page
-    wide.view(MIDDLE[1], MIDDLE[0], 12)
+def test_layers_of_a_large_network_are_switched(large):
+    page = large.page
+    large.view(MIDDLE[1], MIDDLE[0], 12)
     roads = page.locator('input[data-layer="roads"]')
     roads.uncheck()
     page.wait_for_timeout(150)
-    assert bundles_shown(wide, "roads") == {}
+    assert bundles_shown(large, "roads") == {}
     roads.check()
     page.wait_for_timeout(150)
-    assert len(bundles_shown(wide, "roads")) > 1
-    assert bundles_shown(wide, "reached") == {}
+    assert len(bundles_shown(large, "roads")) > 1
+    assert bundles_shown(large, "reached") == {}
     page.locator("summary", has_text="交通圈").click()
     page.locator('input[data-layer="reached"]').check()
     page.wait_for_timeout(300)
-    wide.view(MIDDLE[1], MIDDLE[0] - 0.2, 11)
-    assert set(bundles_shown(wide, "reached")) == set(band_colours(2))
+    large.view(MIDDLE[1], MIDDLE[0] - 0.2, 11)
+    assert set(bundles_shown(large, "reached")) == set(band_colours(2))
     heights = page.evaluate(
         "() => { const b = spatialplan.boards[0]; b.restack(); return b.pieces.map((p) => p.z); }"
     )
     assert heights == sorted(heights)
-    wide.assert_quiet()
+    large.assert_quiet()
 
 
-def test_a_minor_road_of_a_large_network_tells_its_class(wide):
-    wide.view(MIDDLE[1], MIDDLE[0], 13)
-    lat, lon = wide.page.evaluate(
+def test_a_minor_road_of_a_large_network_tells_its_class(large):
+    large.view(MIDDLE[1], MIDDLE[0], 13)
+    lat, lon = large.page.evaluate(
         """() => { const board = spatialplan.boards[0], view = board.map.getBounds().pad(-0.3);
              for (const bundle of board.bundles) {
                if (!bundle.on || !bundle.tip || bundle.tip[0] !== "连接道") continue;
@@ -398,6 +396,6 @@ def test_a_minor_road_of_a_large_network_tells_its_class(wide):
                  if (view.contains(middle)) return [middle.lat, middle.lng];
                } } }"""
     )
-    text = wide.hover(*wide.pixel(lon, lat))
+    text = large.hover(*large.pixel(lon, lat))
     assert "连接道" in text
     assert "合并绘制" in text

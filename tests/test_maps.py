@@ -33,7 +33,7 @@ from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.palette import CLASS, STATUS_DASH, VERDICT
 from spatialplan.plan import Citation, Target
-from spatialplan.punctuation import full_width
+from spatialplan.script import wide
 from spatialplan.targets import Pair, Verdict
 from spatialplan.travel import Route
 
@@ -182,9 +182,7 @@ def test_inferred_elements_are_dashed_and_called_so(scene, html):
         if element.kind == "node" or not (element.members or element.spine):
             continue
         layer = found[f"structure{scene.plan.structures.index(element.structure)}"]
-        items = [
-            item for item in layer["items"] if item.get("t", [""])[0] == full_width(element.name_zh)
-        ]
+        items = [item for item in layer["items"] if item.get("t", [""])[0] == wide(element.name_zh)]
         styles = [layer["styles"][item["s"]] for item in items]
         dashed = element.inferred or element.spine_inferred
         edges = [style for style in styles if style.get("stroke", True)]
@@ -295,7 +293,7 @@ def test_a_page_of_more_than_5_mb_is_refused(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def wide():
+def large():
     """A scene of 100,000 links around the middle of the area, those near it reached."""
     made = province.province(76_000, seed=3)
     middle = (made.lonlat.min(axis=0) + made.lonlat.max(axis=0)) / 2
@@ -329,13 +327,13 @@ def lines_of(layer):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_links_stay_under_5_mb_and_all_are_drawn(wide):
-    assert len(wide.network.links) > 95_000
-    page = maps.plan_map(wide).html()
+def test_a_hundred_thousand_links_stay_under_5_mb_and_all_are_drawn(large):
+    assert len(large.network.links) > 95_000
+    page = maps.plan_map(large).html()
     assert len(page.encode()) < 4_000_000
     found = payloads(page)
     drawn = Counter(style["color"] for style, _ in lines_of(found["roads"]))
-    wanted = wide.network.links["class"].value_counts()
+    wanted = large.network.links["class"].value_counts()
     for name in wanted.index:
         alike = [other for other in wanted.index if CLASS[other][0] == CLASS[name][0]]
         assert drawn[CLASS[name][0]] == wanted[alike].sum(), name
@@ -346,8 +344,8 @@ def test_a_hundred_thousand_links_stay_under_5_mb_and_all_are_drawn(wide):
 
 
 @pytest.mark.slow
-def test_reached_links_share_the_lines_of_the_network(wide):
-    sections = layers.layers_of(wide)
+def test_reached_links_share_the_lines_of_the_network(large):
+    sections = layers.layers_of(large)
     roads = sections["network"][0].payload(shifted=False)
     reached = next(layer for layer in sections["circles"] if layer.key == "reached")
     assert reached.of == "roads"
@@ -356,7 +354,7 @@ def test_reached_links_share_the_lines_of_the_network(wide):
     bands = Counter()
     for row in roads["bundles"]:
         bands[row.get("b")] += len(decode(row["l"]))
-    table = wide.circles[0].links
+    table = large.circles[0].links
     assert bands[0] == (table["minutes_end"] <= 30).sum()
     assert bands[1] == (table["minutes_start"] >= 30).sum()
     cut = (table["minutes_start"] < 30) & (table["minutes_end"] > 30)
@@ -365,8 +363,8 @@ def test_reached_links_share_the_lines_of_the_network(wide):
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_is_counted_in_the_legend(wide):
-    (roads, *_) = layers.layers_of(wide, room=300_000)["network"]
+def test_what_does_not_fit_is_counted_in_the_legend(large):
+    (roads, *_) = layers.layers_of(large, room=300_000)["network"]
     text = roads.payload(shifted=False)["bundles"]
     assert sum(len(row["l"]) for row in text) < 330_000
     left = {}
@@ -375,13 +373,13 @@ def test_what_does_not_fit_is_counted_in_the_legend(wide):
             left[key.zh.split(":")[0]] = int(re.search(r"([\d,]+) 条", key.zh)[1].replace(",", ""))
     assert left
     drawn = sum(len(decode(row["l"])) for row in text)
-    assert drawn + sum(left.values()) == len(wide.network.links)
+    assert drawn + sum(left.values()) == len(large.network.links)
 
 
 @pytest.mark.slow
-def test_named_roads_of_a_large_network_tell_their_whole_length(wide):
-    (roads, *_) = layers.layers_of(wide)["network"]
-    links = wide.network.links
+def test_named_roads_of_a_large_network_tell_their_whole_length(large):
+    (roads, *_) = layers.layers_of(large)["network"]
+    links = large.network.links
     own = links[links["ref"] == "S7"]
     (tip,) = [tip for tip in roads.tips if tip[0] == "S7"]
     assert dict(tip[1:])["里程合计 length"] == f"{own['length_km'].sum():.1f} km"
@@ -450,7 +448,7 @@ def test_an_assessment_is_written_as_one_map_or_as_two(tmp_path):
     assert one.count('class="folium-map"') == 1
     assert two.count('class="folium-map"') == 2
     assert "未纳入本情景的项目" in one
-    assert full_width("前 规划编制时(2021年底) → 后 规划承诺(2025年)") in two
+    assert wide("前 规划编制时(2021年底) → 后 规划承诺(2025年)") in two
     assert "自一心" in one
 
 

@@ -14,7 +14,7 @@ import shapely
 
 from spatialplan import gcj02
 from spatialplan.bundles import Bundles, encode
-from spatialplan.punctuation import full_width
+from spatialplan.script import wide
 
 __all__ = [
     "ANY_ZOOM",
@@ -99,7 +99,7 @@ class Layer:
 
         With `offset` (px) the text stands beside its point; `dot` (px) keeps others off it.
         """
-        label = {"t": full_width(text), "x": at, "c": css, "p": priority, "z": list(zooms)}
+        label = {"t": wide(text), "x": at, "c": css, "p": priority, "z": list(zooms)}
         extra = {"e": english, "o": offset, "dot": dot or None, "k": ink}
         self.labels.append(label | {k: v for k, v in extra.items() if v not in ("", None)})
 
@@ -127,8 +127,8 @@ class Layer:
 
 def tip_lines(tip: Sequence) -> list:
     """Return a heading and its (name, value) rows as the page takes them, empty ones left out."""
-    rows = ([full_width(name), full_width(text)] for name, text in tip[1:] if text)
-    return [full_width(tip[0]), *rows]
+    rows = ([wide(name), wide(text)] for name, text in tip[1:] if text)
+    return [wide(tip[0]), *rows]
 
 
 def _geojson(shape: shapely.Geometry) -> dict:

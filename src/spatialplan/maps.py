@@ -22,8 +22,8 @@ from spatialplan.errors import InputError
 from spatialplan.layer import Layer
 from spatialplan.layers import ROOM, Reach, Scene, layers_of
 from spatialplan.panel import changes, counts_text, panel, scenario_text
-from spatialplan.punctuation import full_width
 from spatialplan.roadlayers import DETAILED
+from spatialplan.script import wide
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -74,7 +74,7 @@ _TILES = {
         "&x={x}&y={y}&z={z}",
         "1234",
         ("*.is.autonavi.com",),
-        full_width("© 高德地图(GCJ-02,图上要素已相应偏移)"),
+        wide("© 高德地图(GCJ-02,图上要素已相应偏移)"),
     ),
 }
 BASEMAPS = tuple(_TILES)
@@ -146,7 +146,7 @@ class _Caption(MacroElement):
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__()
         self._name = "caption"
-        self.lines = offline.to_json([full_width(line) for line in lines])
+        self.lines = offline.to_json([wide(line) for line in lines])
 
 
 class _Page(MacroElement):
@@ -201,7 +201,7 @@ class SceneMap(folium.Map):
         self._id = name
         self.scene = scene
         self.basemap = basemap
-        self.title = full_width(f"{scene.plan.title_zh} 示意图")
+        self.title = wide(f"{scene.plan.title_zh} 示意图")
         self._add_tiles()
         self.sections = layers_of(scene, plain=basemap is not None, room=room)
         self._add_layers(_bounds(scene, shifted=basemap == "amap"))

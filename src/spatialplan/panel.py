@@ -15,7 +15,7 @@ from spatialplan import boundaries, offline
 from spatialplan.layer import Layer
 from spatialplan.layers import Scene
 from spatialplan.palette import VERDICT
-from spatialplan.punctuation import full_width
+from spatialplan.script import wide
 from spatialplan.standards import CLASSES
 from spatialplan.targets import VERDICT_NAMES, changed_pairs
 
@@ -76,7 +76,7 @@ def panel(
 
 def _in_chinese_marks(value: Any) -> Any:
     """Return what stands in the page for a value of the template."""
-    return full_width(value) if type(value) is str else value
+    return wide(value) if type(value) is str else value
 
 
 def _merged(sections: Sections, before: Sections) -> Iterator[tuple[str, list[Layer]]]:
