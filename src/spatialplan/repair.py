@@ -49,20 +49,24 @@ def _better(dist, rows, begun, limit, node, key):
 
 
 @jit
-def _tight(dist, rows, begun, node, key):
-    """Tell whether for some row the way over the arc is a fastest one to a vertex."""
-    for i in range(len(rows)):  # noqa: SIM110 - numba knows no generator here
+def _tight(dist, rows, begun, bits, node, key):
+    """Return the bits of the rows for which the way over the arc is a fastest one to a vertex."""
+    word = np.uint32(0)
+    for i in range(len(rows)):
         if begun[i] + key == dist[np.uint64(rows[i]), node]:
-            return True
-    return False
+            word |= bits[i]
+    return word
 
 
 @jit
-def _follow(pointer, arcs, head, rows, begun, dist, limit, lowering, shift, ring, label, touched):
+def _follow(
+    pointer, arcs, head, rows, begun, bits, dist, limit, lost, shift, ring, label, touched
+):  # fmt: skip
     """Search from the head of an arc as far as it serves some row; return how many were seen.
 
     These are in `touched`, and `label` has the units to them: right ones where the arc serves
-    some row, since then it serves it all along the way. Lowers `dist` when `lowering`.
+    some row, since then it serves it all along the way. Lowers `dist`; or, where there are
+    `bits` for the rows, adds to the words of `lost` those of rows with a fastest way there.
     """
     one, mask, wide = np.uint64(1), np.uint64(len(ring) - 1), np.uint64(shift)
     pool = np.empty((FIRST_POOL, 3), np.int32)
@@ -77,10 +81,12 @@ def _follow(pointer, arcs, head, rows, begun, dist, limit, lowering, shift, ring
             waiting -= 1
             if label[node] != key:
                 continue
-            if lowering:
-                serves = _better(dist, rows, begun, limit, node, key)
+            if len(bits) > 0:
+                word = _tight(dist, rows, begun, bits, node, key)
+                lost[node] |= word
+                serves = word != 0
             else:
-                serves = _tight(dist, rows, begun, node, key)
+                serves = _better(dist, rows, begun, limit, node, key)
             if not serves:
                 continue
             at, end = np.uint64(pointer[node]), np.uint64(pointer[node + one])
@@ -113,8 +119,9 @@ def improve(pointer, arcs, arc, rows, dist, limit, shift, ring, label, touched):
     """
     some, begun = _concerned(dist, rows, arc, limit, True)
     if len(some) > 0:
+        none = np.empty(0, np.uint32)
         seen = _follow(
-            pointer, arcs, arc[1], some, begun, dist, limit, True, shift, ring, label, touched
+            pointer, arcs, arc[1], some, begun, none, dist, limit, none, shift, ring, label, touched
         )
         for i in range(seen):
             label[touched[i]] = UNREACHED
@@ -128,28 +135,19 @@ def _losses(pointer, arcs, changed, rows, dist, limit, shift, ring, label, touch
     that is as fast are among them: they will come to the same time.
     """
     lost = np.zeros(len(label), np.uint32)
-    found, count = np.empty(len(label), np.int32), 0
     for k in range(len(changed)):
         arc = changed[k]
         some, begun = _concerned(dist, rows, arc, limit, False)
         if len(some) == 0:
             continue
+        bits = np.uint32(1) << np.searchsorted(rows, some).astype(np.uint32)
         seen = _follow(
-            pointer, arcs, arc[1], some, begun, dist, limit, False, shift, ring, label, touched
+            pointer, arcs, arc[1], some, begun, bits, dist, limit, lost, shift, ring, label, touched
         )
-        lanes = np.searchsorted(rows, some).astype(np.uint32)
         for i in range(seen):
-            node = np.uint64(touched[i])
-            bits = lost[node]
-            for j in range(len(some)):
-                if begun[j] + label[node] == dist[np.uint64(some[j]), node]:
-                    bits |= np.uint32(1) << lanes[j]
-            if bits != 0 and lost[node] == 0:
-                found[count] = node
-                count += 1
-            lost[node] = bits
-            label[node] = UNREACHED
-    return found[:count], lost
+            label[touched[i]] = UNREACHED
+    # In the order of the memory, through which each row will go.
+    return np.flatnonzero(lost).astype(np.int32), lost
 
 
 @jit
