@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ import pandas as pd
 import shapely
 
 from spatialplan import drawing, places
-from spatialplan.errors import Fault, InputError, collect
+from spatialplan.errors import Fault, InputError, collect, collect_some
 from spatialplan.files import data_dir, read_text, write_layers
 from spatialplan.geodesy import locate, straight_km
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
@@ -166,10 +168,9 @@ class Network:
         """
         day = end_of(date)
         opened = self.links["opened"]
-        begun = np.array([not text or end_of(text) <= day for text in opened])
-        ended = np.array([bool(text) and end_of(text) <= day for text in self.links["closed"]])
+        ended = (self.links["closed"] != "") & _is_by(self.links["closed"], day)
         dated = (self.links["status"] == "open") | (opened != "")
-        return self._with_links(self.links[begun & ~ended & dated], date=day)
+        return self._with_links(self.links[_is_by(opened, day) & ~ended & dated], date=day)
 
     def _with_links(self, links: gpd.GeoDataFrame, date: str | None = None) -> Network:
         used = pd.unique(links[["from_node", "to_node"]].to_numpy().ravel())
@@ -369,6 +370,9 @@ class Network:
     def _suspect_links(self) -> gpd.GeoDataFrame:
         """Return the links that some quick test finds odd (all tests are repeated singly)."""
         links = self.links
+        first, last = self.ends
+        dates = pd.unique(links[["opened", "closed"]].to_numpy().ravel())
+        wrong_dates = [date for date in dates if not is_date(date)]
         good = (
             links["mode"].isin(MODES)
             & links["class"].isin(list(CLASSES))
@@ -377,13 +381,14 @@ class Network:
             & np.isfinite(links["length_km"])
             & ~(links["design_speed_kmh"] <= 0)
             & ~(links["design_speed_kmh"] > 400)
-            & links["from_node"].isin(self.nodes.index)
-            & links["to_node"].isin(self.nodes.index)
+            & (first >= 0)
+            & (last >= 0)
             & ((links["mode"] == "rail") == links["class"].isin(list(RAIL_CLASSES)))
-            & links["opened"].map(is_date)
-            & links["closed"].map(is_date)
+            & ~links["opened"].isin(wrong_dates)
+            & ~links["closed"].isin(wrong_dates)
             & (links.geometry.geom_type == "LineString")
             & ~links.geometry.is_empty
+            & _on_earth(links.geometry.to_numpy())
         )
         return links[~good]
 
@@ -404,6 +409,21 @@ class Network:
     def write(self, path: str | Path) -> None:
         """Write the layers: GeoPackage (EPSG:4490) or GeoJSON (WGS84), with the attribution."""
         write_layers(path, self.layers(), self.attribution)
+
+
+def _on_earth(lines: np.ndarray) -> np.ndarray:
+    """Return which lines have no coordinate that is no number, or no degree."""
+    xy, line = shapely.get_coordinates(lines, return_index=True)
+    wrong = ~(np.abs(xy) <= [180.0, 90.0]).all(axis=1)
+    good = np.ones(len(lines), dtype=bool)
+    good[line[wrong]] = False
+    return good
+
+
+def _is_by(dates: pd.Series, day: str) -> pd.Series:
+    """Return which dates are no later than a day; an empty one is always by then."""
+    late = [text for text in dates.unique() if text and end_of(text) > day]
+    return ~dates.isin(late)
 
 
 def is_date(text: str) -> bool:
@@ -442,6 +462,13 @@ def _link_faults(where: str, row: pd.Series, nodes: pd.Index) -> list[Fault]:
             line is not None and line.geom_type == "LineString" and not line.is_empty,
             "没有线,或不是一条连续的线;请在 QGIS 中补画或拆分",
             "no line, or not one connected line",
+        )
+    )
+    tests.append(
+        (
+            bool(_on_earth(np.array([line], dtype=object))[0]),
+            "线上有坐标不是数(NaN)或不是经纬度;请重画该线或检查坐标系",
+            "a coordinate of the line is no number or no degree; draw it anew or check the CRS",
         )
     )
     tests += [
@@ -547,38 +574,71 @@ def read(path: str | Path) -> Network:
     """
     path = Path(path)
     nodes, links, turns, towns = _read_layers(path)
-    for layer, frame, key in (("nodes", nodes, "node_id"), ("links", links, "link_id")):
-        if frame.empty:
+    tables = {"nodes": nodes, "links": links, "places": towns}
+    for layer, frame in tables.items():
+        if frame.empty and layer != "places":
             raise InputError.of(f"{path} {layer}", "图层是空的", "the layer is empty")
-        if key not in frame:
-            raise InputError.of(
-                f"{path} {layer}", f"缺少列 {key}", f"the layer has no column {key}"
-            )
-        if frame.crs is None:
-            raise InputError.of(
-                f"{path} {layer}",
-                "没有坐标系(CRS);请在 QGIS 中“指定图层坐标系”后重存",
-                "no CRS; set the layer's CRS in QGIS and save again",
-            )
-        twice = frame[key][frame[key].duplicated()]
-        if len(twice):
-            raise InputError.of(
-                f"{path} {layer}", f"编号重复:{twice.iloc[0]}", "an id is used twice"
-            )
+        collect(_layer_faults(frame, _NEEDED[layer], f"{path} {layer}"))
+    collect_some(_number_faults(links, path.name), path.name)
     nodes, links = (frame.to_crs(4326) for frame in (nodes, links))
-    if nodes.geometry.isna().any() or nodes.geometry.is_empty.any():
-        bad = nodes["node_id"][nodes.geometry.isna() | nodes.geometry.is_empty].iloc[0]
-        raise InputError.of(f"{path} nodes {bad}", "节点没有坐标", "the node has no position")
     nodes = as_nodes(nodes.assign(node_id=as_text(nodes["node_id"])).set_index("node_id"))
     links = links.assign(link_id=as_text(links["link_id"])).set_index("link_id")
     network = Network(nodes, as_links(links, _single_lines(links)), path.stem)
-    collect([*network.faults(path.name), *_restriction_faults(turns, f"{path.name} restrictions")])
+    turn_faults = _restriction_faults(turns, f"{path.name} restrictions")
+    collect_some([*network.faults(path.name), *turn_faults], path.name)
     return replace(
         network,
         links=_turned(network),
         restrictions=as_restrictions(turns),
         places=as_places(towns),
     )
+
+
+# The column of ids comes first.
+_NEEDED = {
+    "nodes": ("node_id",),
+    "links": ("link_id", "from_node", "to_node", "mode", "class", "length_km"),
+    "places": ("place_id", "name_zh", "kind"),
+}
+
+
+def _layer_faults(frame: gpd.GeoDataFrame, needed: Sequence[str], where: str) -> Iterator[Fault]:
+    """Yield what keeps a layer from being read: columns, CRS, ids used twice, no positions."""
+    missing = [name for name in needed if name not in frame]
+    if missing and len(frame):
+        names = ", ".join(missing)
+        yield Fault(where, f"缺少列 {'、'.join(missing)}", f"the layer has no column {names}")
+        return
+    if frame.crs is None:
+        yield Fault(
+            where,
+            "没有坐标系(CRS);请在 QGIS 中“指定图层坐标系”后重存",
+            "no CRS; set the layer's CRS in QGIS and save again",
+        )
+    if frame.empty:
+        return
+    ids = frame[needed[0]]
+    twice = list(dict.fromkeys(map(str, ids[ids.duplicated()])))
+    if twice:
+        names = "、".join(twice[:3]) + (f" 等 {len(twice)} 个" if len(twice) > 3 else "")
+        yield Fault(where, f"编号重复:{names};请改用不同的编号", "these ids are used twice")
+    if needed[0] == "link_id":
+        return  # what a link lacks is told with the link
+    bare = ids[frame.geometry.isna() | frame.geometry.is_empty]
+    if len(bare):
+        zh = f"{len(bare)} 个点没有坐标;请补画或删去"
+        yield Fault(f"{where} {bare.iloc[0]}", zh, "no position: draw it, or take it out")
+
+
+def _number_faults(links: gpd.GeoDataFrame, where: str) -> Iterator[Fault]:
+    """Yield the numbers that are text."""
+    for name in ("length_km", "design_speed_kmh"):
+        if name not in links or pd.api.types.is_numeric_dtype(links[name]):
+            continue
+        given = links[name].replace("", None)
+        wrong = given[given.notna() & pd.to_numeric(given, errors="coerce").isna()]
+        for link_id, value in zip(links["link_id"][wrong.index], wrong, strict=True):
+            yield Fault(f"{where} {link_id}", f"{name} 不是数字:{value}", f"{name} is no number")
 
 
 def _restriction_faults(table: pd.DataFrame, where: str) -> list[Fault]:
@@ -611,8 +671,9 @@ def _turned(network: Network) -> gpd.GeoDataFrame:
     first, last = (network.nodes.geometry.to_numpy()[side] for side in network.ends)
     start, end = shapely.get_point(lines, 0), shapely.get_point(lines, -1)
     as_is = shapely.distance(start, first) + shapely.distance(end, last)
-    other = shapely.distance(start, last) + shapely.distance(end, first)
-    return network.links.set_geometry(np.where(other < as_is, shapely.reverse(lines), lines))
+    wrong = shapely.distance(start, last) + shapely.distance(end, first) < as_is
+    lines[wrong] = shapely.reverse(lines[wrong])
+    return network.links.set_geometry(lines)
 
 
 def _read_layers(path: Path) -> list[gpd.GeoDataFrame]:
@@ -624,8 +685,9 @@ def _read_layers(path: Path) -> list[gpd.GeoDataFrame]:
             return _parted(gpd.read_file(path))
         there = set(gpd.list_layers(path)["name"]) | {"nodes", "links"}
         empty = {"restrictions": as_restrictions(), "places": as_places().reset_index()}
+        fast = {"use_arrow": find_spec("pyarrow") is not None}  # a quarter of the time
         return [
-            gpd.read_file(path, layer=name) if name in there else empty[name]
+            gpd.read_file(path, layer=name, **fast) if name in there else empty[name]
             for name in ("nodes", "links", "restrictions", "places")
         ]
     except InputError:
