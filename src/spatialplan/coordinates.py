@@ -15,11 +15,10 @@ import numpy as np
 import shapely
 
 from spatialplan import gcj02
-from spatialplan.errors import Fault, InputError, collect
+from spatialplan.errors import Fault, InputError, collect_some
 
-__all__ = ["Mends", "as_wgs84", "collect_some", "detect_crs"]
+__all__ = ["Mends", "as_wgs84", "detect_crs"]
 
-_MOST_FAULTS = 100  # nobody reads more of one file
 CHINA = (72.0, 3.0, 136.0, 54.0)  # west, south, east, north
 
 
@@ -235,12 +234,3 @@ def _only_lines(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
     ]
     collect_some(faults, where)
     return frame.set_geometry(gpd.GeoSeries(shapely.force_2d(shapes), frame.index, crs=frame.crs))
-
-
-def collect_some(faults: list[Fault], where: str) -> None:
-    """Raise the faults; of very many, the first hundred."""
-    if len(faults) > _MOST_FAULTS:
-        rest = len(faults) - _MOST_FAULTS
-        more = Fault(where, f"另有 {rest} 处错误未列出", f"and {rest} more faults")
-        faults = [*faults[:_MOST_FAULTS], more]
-    collect(faults)

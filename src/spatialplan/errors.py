@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Fault", "InputError", "collect", "nearest_names"]
+__all__ = ["Fault", "InputError", "collect", "collect_some", "nearest_names"]
+
+MOST_FAULTS = 100  # nobody reads more of one file
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ def collect(faults: Iterable[Fault]) -> None:
     found = tuple(faults)
     if found:
         raise InputError(*found)
+
+
+def collect_some(faults: Iterable[Fault], where: str) -> None:
+    """Raise the faults like `collect`; of very many, the first hundred."""
+    found = list(faults)
+    if len(found) > MOST_FAULTS:
+        rest = len(found) - MOST_FAULTS
+        found = found[:MOST_FAULTS]
+        found.append(Fault(where, f"另有 {rest} 处错误未列出", f"and {rest} more faults"))
+    collect(found)
 
 
 def nearest_names(name: str, names: Iterable[str], n: int = 3) -> list[str]:

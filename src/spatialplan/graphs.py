@@ -13,8 +13,7 @@ import pandas as pd
 import shapely
 
 from spatialplan.components import main_parts, with_kinds
-from spatialplan.coordinates import collect_some
-from spatialplan.errors import Fault, InputError, collect
+from spatialplan.errors import Fault, InputError, collect, collect_some
 from spatialplan.network import LINK_COLUMNS, Network, as_links, as_nodes
 from spatialplan.readers import Imported, drawn_km
 

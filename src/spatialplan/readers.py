@@ -18,8 +18,8 @@ import pandas as pd
 import shapely
 
 from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
-from spatialplan.coordinates import Mends, as_wgs84, collect_some
-from spatialplan.errors import Fault, InputError, collect, nearest_names
+from spatialplan.coordinates import Mends, as_wgs84
+from spatialplan.errors import Fault, InputError, collect, collect_some, nearest_names
 from spatialplan.files import load_yaml
 from spatialplan.geodesy import straight_km
 from spatialplan.network import LINK_COLUMNS, Network, as_links, as_nodes

@@ -89,8 +89,14 @@ class Tied:
         counts = self.table["how"].value_counts()
         parts = [f"{HOW[how][0]} {HOW[how][1]} {n}" for how, n in counts.items()]
         lines = [f"规划地点关联 places tied: {'、'.join(parts)}"] if parts else []
+        nothing = np.isinf(self.table["km"].astype(float))
+        if nothing.any():
+            names = "、".join(self.table["name_zh"][nothing].iloc[:3])
+            zh = f"路网中没有可关联的互通、枢纽、车站或道路:{nothing.sum()} 处"
+            lines.append(f"  {zh},如 {names} no node of their kind in the network")
         odd = (self.table["how"].isin(["far", "shared"])) | (self.table["km"] > 1.0)
-        usual = self.table[~odd & (self.table["how"] != "id")]
+        odd &= ~nothing
+        usual = self.table[~odd & ~nothing & (self.table["how"] != "id")]
         for row in pd.concat([self.table[odd], usual.iloc[:more]]).itertuples():
             node = f" → {row.node_id}" if row.node_id else ""
             how = " ".join(HOW[row.how])
