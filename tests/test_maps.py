@@ -131,7 +131,7 @@ def test_the_page_names_no_address_outside_leaflet_and_says_so_to_the_browser(ht
 
 
 def test_the_page_is_small_and_the_same_each_time(scene, html):
-    assert len(html.encode()) < offline.MAX_BYTES / 2
+    assert len(html.encode()) < 1_500_000
     assert maps.plan_map(scene).html() == html
 
 
