@@ -15,8 +15,8 @@ WORTH_A_GRID = 2000  # shapes; fewer are united at once
 CELL_KM = 0.2
 MOST_CELLS = 1_000_000
 LEVEL_RATIO = 1.25  # of the radii for which the grid is tested
-# Small discs are drawn with fewer corners: nobody sees them, and the union is faster.
-SMALL_KM, SMALL_SEGMENTS = 0.3, 2
+# Small discs are drawn with fewer corners, at most 34 m short: the union is faster.
+SMALL_KM, SMALL_SEGMENTS = 1.0, 3
 
 
 def union(shapes: np.ndarray, radius: np.ndarray, quarter_segments: int) -> shapely.Geometry:
