@@ -3,7 +3,7 @@
 import pytest
 
 from spatialplan import places, plan, printing
-from spatialplan.script import beside, simplified, wide
+from spatialplan.script import beside, listed, simplified, wide
 
 COMMA, COLON, SEMICOLON = "\N{FULLWIDTH COMMA}", "\N{FULLWIDTH COLON}", "\N{FULLWIDTH SEMICOLON}"
 OPEN, CLOSE = "\N{FULLWIDTH LEFT PARENTHESIS}", "\N{FULLWIDTH RIGHT PARENTHESIS}"
@@ -66,3 +66,12 @@ def test_marks_beside_chinese_are_wide(typed, wanted):
 )  # fmt: skip
 def test_english_and_numbers_stay(text):
     assert wide(text) == text
+
+
+def test_list_as_a_planner_types_it():
+    assert listed("30,60") == listed("30\uff0c60") == listed(" 30\u300160 ") == ["30", "60"]
+
+
+def test_position_as_a_planner_types_it():
+    assert places.parse_lonlat(f"103.2{COMMA}35.6", "x") == places.parse_lonlat("103.2,35.6", "x")
+    assert places.parse_lonlat(f"103.2{COMMA}35.6", "x") is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from spatialplan.errors import InputError
+from spatialplan.script import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -382,7 +383,7 @@ def _circle(options: argparse.Namespace) -> int:
 
 def _minutes(text: str) -> list[float]:
     try:
-        found = sorted({float(part) for part in text.replace(",", ",").split(",")})
+        found = sorted({float(part) for part in listed(text)})
     except ValueError:
         found = []
     if not found or not 0 < found[0] <= found[-1] <= 24 * 60:

@@ -412,7 +412,7 @@ def _year_differences(a: Plan, b: Plan) -> Iterator[Difference]:
 
 def bare_title(title: str) -> str:
     """Return a title without the bracket at its end."""
-    return re.sub(r"[((][^()()]*[))]$", "", title)
+    return re.sub(r"[(\uff08][^()\uff08\uff09]*[)\uff09]$", "", title)
 
 
 # --- tables -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from spatialplan import components, places, ties
 from spatialplan.coordinates import Mends
 from spatialplan.errors import InputError
 from spatialplan.network import Network
+from spatialplan.script import listed
 
 if TYPE_CHECKING:
     from spatialplan.osm import Extract
@@ -77,7 +78,7 @@ def area_of(bbox: str = "", boundary: str = "") -> shapely.Geometry | None:
         return _box(bbox)
     if not boundary:
         return None
-    codes = boundary.replace(",", ",").replace("、", ",").split(",")
+    codes = listed(boundary)
     if all(code.strip().isdigit() for code in codes):
         return _counties([int(code) for code in codes])
     return _polygon(Path(boundary))
@@ -85,7 +86,7 @@ def area_of(bbox: str = "", boundary: str = "") -> shapely.Geometry | None:
 
 def _box(text: str) -> shapely.Geometry:
     try:
-        west, south, east, north = (float(part) for part in text.replace(",", ",").split(","))
+        west, south, east, north = (float(part) for part in listed(text))
     except ValueError:
         west = east = south = north = 0.0
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):

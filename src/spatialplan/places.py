@@ -32,7 +32,7 @@ __all__ = [
 SEAT_KINDS = ("prefecture_seat", "county_seat")
 TOWN_KINDS = ("town", "township")
 _COLUMNS = ("place_id", "name_zh", "name_en", "kind", "county", "adcode", "lon", "lat")
-_LONLAT = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*[,,]\s*(-?\d+(?:\.\d+)?)\s*$")
+_LONLAT = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*[,\uff0c]\s*(-?\d+(?:\.\d+)?)\s*$")
 
 
 @dataclass(frozen=True)

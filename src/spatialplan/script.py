@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-__all__ = ["beside", "simplified", "wide"]
+__all__ = ["beside", "listed", "simplified", "wide"]
 
 _FIRST_HAN = "\u3400"  # below lie Latin letters, punctuation and kana, which have no second form
 
@@ -51,3 +51,8 @@ def wide(text: str) -> str:
     for _ in range(2):  # brackets may stand in brackets
         text = _BRACKETS.sub("\uff08\\1\uff09", text)
     return _STOP.sub(lambda found: chr(ord(found[1] or found[2]) + 0xFEE0), text)
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a list that a planner typed: with commas, wide ones, or pause marks."""
+    return [part.strip() for part in re.split("[,\uff0c\u3001]", text)]
