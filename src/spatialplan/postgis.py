@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import geopandas as gpd
 import pandas as pd
-import shapely
 
-from spatialplan.coordinates import Mends
 from spatialplan.errors import InputError
 from spatialplan.network import Network
-from spatialplan.readers import Columns, Imported, imported
+from spatialplan.readers import Imported, Reading, imported
 
 __all__ = ["read_postgis", "write_postgis"]
 
 
-def read_postgis(
-    url: str,
-    *,
-    columns: Columns | None = None,
-    mends: Mends | None = None,
-    area: shapely.Geometry | None = None,
-    keep: str = "main",
-    default_class: str = "class3",
-) -> Imported:
+def read_postgis(url: str, **options: Unpack[Reading]) -> Imported:
     """Read a network from a table of lines in PostGIS.
 
     Parameters
@@ -33,8 +23,8 @@ def read_postgis(
     url
         ``postgresql://user:password@host/database?table=schema.roads&geometry=geom``;
         ``geometry`` may be left out when the table has one such column.
-    columns, mends, area, keep, default_class
-        As for `read_file`.
+    options
+        As in `spatialplan.readers.Reading`.
 
     Raises
     ------
@@ -60,16 +50,7 @@ def read_postgis(
         engine.dispose()
     if column != "geometry":
         frame = frame.rename_geometry("geometry")
-    return imported(
-        frame,
-        name,
-        where,
-        columns=columns,
-        mends=mends,
-        area=area,
-        keep=keep,
-        default_class=default_class,
-    )
+    return imported(frame, name, where, **options)
 
 
 def write_postgis(network: Network, url: str) -> list[str]:

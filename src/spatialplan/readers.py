@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import geopandas as gpd
 import numpy as np
@@ -25,7 +25,16 @@ from spatialplan.geodesy import straight_km
 from spatialplan.network import LINK_COLUMNS, Network, as_links, as_nodes
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES
 
-__all__ = ["Columns", "Imported", "Mends", "drawn_km", "imported", "network_of_lines", "read_file"]
+__all__ = [
+    "Columns",
+    "Imported",
+    "Mends",
+    "Reading",
+    "drawn_km",
+    "imported",
+    "network_of_lines",
+    "read_file",
+]
 
 _DECIMALS = 7  # of a degree: about a centimetre
 # Names that bureaus use for what our columns hold; a YAML mapping goes before them.
@@ -158,22 +167,11 @@ class Imported:
         return [taken, *self.notes, *part_lines(self.parts)]
 
 
-def read_file(
-    path: str | Path,
-    *,
-    layer: str = "",
-    columns: Columns | None = None,
-    mends: Mends | None = None,
-    area: shapely.Geometry | None = None,
-    keep: str = "main",
-    default_class: str = "class3",
-) -> Imported:
-    """Read a network from a Shapefile, GeoPackage, GeoJSON or File Geodatabase of lines.
+class Reading(TypedDict, total=False):
+    """How lines become a network.
 
     Parameters
     ----------
-    layer
-        Its name, when the file has several of lines.
     columns
         Which columns hold what; usual Chinese names are known without it.
     mends
@@ -181,9 +179,32 @@ def read_file(
     area
         Polygon in EPSG:4326; lines that touch it are kept whole.
     keep
-        As in `spatialplan.components.main_parts`.
+        As in `spatialplan.components.main_parts`; by default ``main``.
     default_class
-        Of lines that give none.
+        Of lines that give none; by default ``class3``.
+    """
+
+    columns: Columns | None
+    mends: Mends | None
+    area: shapely.Geometry | None
+    keep: str
+    default_class: str
+
+
+def read_file(
+    path: str | Path,
+    *,
+    layer: str = "",
+    **options: Unpack[Reading],
+) -> Imported:
+    """Read a network from a Shapefile, GeoPackage, GeoJSON or File Geodatabase of lines.
+
+    Parameters
+    ----------
+    layer
+        Its name, when the file has several of lines.
+    options
+        As in `Reading`.
 
     Raises
     ------
@@ -191,19 +212,9 @@ def read_file(
         With one fault for each thing wrong: no CRS, axes swapped, unknown classes, absurd
         speeds, ids used twice, NaN coordinates, no lines.
     """
-    path, mends = Path(path), mends or Mends()
+    path, mends = Path(path), options.get("mends") or Mends()
     frame, notes = _read_layer(path, layer, mends.encoding)
-    return imported(
-        frame,
-        path.stem,
-        path.name,
-        columns=columns,
-        mends=mends,
-        area=area,
-        keep=keep,
-        default_class=default_class,
-        notes=notes,
-    )
+    return imported(frame, path.stem, path.name, notes=notes, **options)
 
 
 def imported(
