@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from spatialplan import ownnetwork, places, revision, standards, targets
 from spatialplan import plan as plans
 from spatialplan import scenario as scenarios
@@ -142,8 +145,9 @@ def _edit_rows(applied: Applied | None) -> list[dict[str, Any]]:
 def _tie_rows(own: OwnNetwork | None) -> list[dict[str, Any]]:
     if own is None:
         return []
-    table = own.tied.table[["place_id", "node_id", "km", "how"]]
-    return table.assign(km=table["km"].round(3)).to_dict("records")
+    table = own.tied.table[["place_id", "node_id", "km", "how"]].astype(object)
+    km = [round(float(km), 3) if np.isfinite(km) else None for km in table["km"]]
+    return table.assign(km=pd.Series(km, table.index, dtype=object)).to_dict("records")
 
 
 def situation(

@@ -58,7 +58,8 @@ def interchange_in_county(target: Target, case: Case) -> Verdict:
     return Verdict(
         target,
         "met" if share >= wanted else "not_met" if best < wanted else "unknown",
-        f"{len(adcodes)} 个县市中 {len(having)} 个有互通:{'、'.join(having)}"
+        f"{len(adcodes)} 个县市中 {len(having)} 个有互通"
+        + (f":{'、'.join(having)}" if having else "")
         + (f";没有的:{'、'.join(lacking)}" if lacking else "")
         + (f";路网没有完整覆盖的:{'、'.join(hidden)}" if hidden else "")
         + "。互通位置多为估计。",
@@ -81,6 +82,9 @@ def class_coverage(target: Target, case: Case) -> Verdict:
     links = case.network.links
     chosen = links[links["class"].isin(given["classes"])]
     near = _near_links(towns, chosen, float(given["within_km"]))
+    if case.extent is None:  # in the built-in network a town's node is the town
+        ends = set(chosen["from_node"]) | set(chosen["to_node"])
+        near |= np.array([town.place_id in ends for town in towns], dtype=bool)
     covered, located = int(near.sum()), len(towns)
     universe = int(given.get("universe") or len(listed))
     value = covered / located if located else None
@@ -124,8 +128,7 @@ def class_coverage(target: Target, case: Case) -> Verdict:
 
 
 def _near_links(towns: Sequence[Place], links: pd.DataFrame, within_km: float) -> np.ndarray:
-    """Return for each place whether one of the links ends there or runs within some km."""
-    ends = set(links["from_node"]) | set(links["to_node"])
+    """Return for each place whether one of the links runs within some km."""
     if not len(links) or not towns:
         return np.zeros(len(towns), dtype=bool)
     squeeze = float(np.cos(np.radians(np.mean([town.lat for town in towns]))))
@@ -134,8 +137,7 @@ def _near_links(towns: Sequence[Place], links: pd.DataFrame, within_km: float) -
     points = shapely.points([[town.lon * squeeze, town.lat] for town in towns])
     feet = shapely.shortest_line(points, lines[tree.nearest(points)])
     xy = shapely.get_coordinates(feet).reshape(-1, 4) / [squeeze, 1.0, squeeze, 1.0]
-    near = straight_km(*xy.T) <= within_km
-    return near | np.array([town.place_id in ends for town in towns])
+    return straight_km(*xy.T) <= within_km
 
 
 def network_length(target: Target, case: Case) -> Verdict:

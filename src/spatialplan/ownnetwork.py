@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import shapely
 
 from spatialplan import network as networks
 from spatialplan import places, revision, ties
 from spatialplan import scenario as scenarios
+from spatialplan.components import labels
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.places import Gazetteer
@@ -86,7 +88,7 @@ def read(
     given = _overrides(Path(path), overrides, today)
     chosen = Gazetteer(gazetteer.table[gazetteer.table.index.isin([*wanted, *given])])
     tied = ties.tie(today, chosen, overrides=given)
-    notes += tied.lines(TIES_AT_MOST)
+    notes += [*_part_notes(today), *tied.lines(TIES_AT_MOST)]
     network = tied.network
     if scenario is not None:
         network, more = _built(network, scenario, gazetteer)
@@ -125,6 +127,20 @@ def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, list[
         return there, []
     counts = f"路网 {network.name} {day}: 用 {len(there.links)} 段 links,不计 left out {left} 段"
     return there, [f"{counts}({rule[0]} {rule[1]})"]
+
+
+def _part_notes(network: Network) -> list[str]:
+    """Say so when the roads are not one connected whole."""
+    chosen = (network.links["mode"] != "rail").to_numpy()
+    first, last = (side[chosen] for side in network.ends)
+    part = labels(first, last, len(network.nodes))
+    sizes = np.sort(np.bincount(part[np.unique(np.concatenate([first, last]))]))[::-1]
+    sizes = sizes[sizes > 0]
+    if len(sizes) < 2:
+        return []
+    share = sizes[0] / sizes.sum()
+    zh = f"公路分为 {len(sizes)} 个互不相连的部分,最大的占节点 {share:.1%};不同部分之间不通"
+    return [f"{zh} {len(sizes)} separate parts of roads, no way between them"]
 
 
 def _overrides(path: Path, given: str | Path, network: Network) -> dict[str, str]:

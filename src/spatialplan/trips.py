@@ -62,7 +62,14 @@ def time_to_interchange(target: Target, case: Case) -> Verdict:
     found_gates = gates(case.network, bool(target.parameters.get("include_class1")))
     origins = case.places(target.parameters["origins"])
     if not len(found_gates):
-        return Verdict(target, "not_met", "路网中没有互通。", "No interchange in the network.")
+        beyond = case.beyond(origins)
+        zh, en = beyond_words(beyond) if beyond else ("", "")
+        return Verdict(
+            target,
+            "unknown" if beyond else "not_met",
+            f"路网中没有互通{f';{zh}' if zh else ''}。",
+            f"No interchange in the network{f'; {en}' if en else ''}.",
+        )
     ends = [_gate(case, str(node), row) for node, row in found_gates.iterrows()]
     found = travel.nearest(case.graph, origins, ends, per="origin")
     pairs = [pair_of(target, case, route, []) for route in found]
