@@ -10,7 +10,7 @@ import shapely
 from hypothesis import given
 from tests import networks as toy
 
-from spatialplan import network, travel
+from spatialplan import files, network, travel
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 
@@ -212,3 +212,20 @@ def test_the_built_in_network_is_whole():
     assert found.faults() == []
     assert len(found.at("2024-12").components()[0]) > 500
     assert found.at("2021").links["length_km"].sum() < found.at("2024").links["length_km"].sum()
+
+
+@pytest.mark.parametrize("arrow", [False, True])
+def test_a_large_file_is_the_same_with_and_without_arrow(arrow, dated, tmp_path, monkeypatch):
+    if arrow:
+        pytest.importorskip("pyarrow")
+    monkeypatch.setattr(files, "HAS_ARROW", arrow)
+    monkeypatch.setattr(network, "HAS_ARROW", arrow)
+    monkeypatch.setattr(files, "MANY_ROWS", 0)
+    links = dated.links.copy()
+    links.loc["a-b", "design_speed_kmh"] = np.nan
+    links.loc["a-c", "oneway"] = True
+    links.loc["a-c", "geometry"] = links.geometry["a-c"].reverse()  # read the right way round
+    path = tmp_path / "net.gpkg"
+    Network(dated.nodes, links).write(path)
+    links.loc["a-c", "geometry"] = dated.links.geometry["a-c"]
+    toy.same(network.read(path), Network(dated.nodes, links))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import shapely
 
 from spatialplan import drawing, places
 from spatialplan.errors import Fault, InputError, collect, collect_some
-from spatialplan.files import data_dir, read_text, write_layers
+from spatialplan.files import HAS_ARROW, data_dir, read_text, write_layers
 from spatialplan.geodesy import locate, straight_km
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
 
@@ -685,9 +684,8 @@ def _read_layers(path: Path) -> list[gpd.GeoDataFrame]:
             return _parted(gpd.read_file(path))
         there = set(gpd.list_layers(path)["name"]) | {"nodes", "links"}
         empty = {"restrictions": as_restrictions(), "places": as_places().reset_index()}
-        fast = {"use_arrow": find_spec("pyarrow") is not None}  # a quarter of the time
         return [
-            gpd.read_file(path, layer=name, **fast) if name in there else empty[name]
+            gpd.read_file(path, layer=name, use_arrow=HAS_ARROW) if name in there else empty[name]
             for name in ("nodes", "links", "restrictions", "places")
         ]
     except InputError:
