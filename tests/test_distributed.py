@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import sys
 import threading
@@ -117,7 +118,7 @@ def test_killed_workers_lose_nothing(
 ):
     """With both workers go all copies of the graph, which Dask cannot make again."""
     monkeypatch.setattr(distributed, "AHEAD", len(ends[0]))
-    cluster.wait_for_workers(2, timeout=20)
+    cluster.wait_for_workers(2, timeout=60)
     workers = list(cluster.workers.values())[:killed]
     victims = [psutil.Process(worker.pid) for worker in workers]
     under_way = []
@@ -201,6 +202,8 @@ def test_no_scheduler_there(refused, address, monkeypatch):
     monkeypatch.setattr(distributed, "CONNECT_SECONDS", 0.3)
     message = refused(scheduler=address)
     assert message.startswith(f"--scheduler {address}: 连不上调度器")
+    left = [thing for thing in gc.get_objects() if type(thing) is dask.Client]
+    assert left == [], "a client is to be finalized later, at a bad moment"
 
 
 def test_scheduler_without_workers(refused, monkeypatch):
@@ -210,7 +213,7 @@ def test_scheduler_without_workers(refused, monkeypatch):
 
 
 def test_workers_that_leave_for_good(refused, thread, after_writing, monkeypatch):
-    monkeypatch.setattr(distributed, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(distributed, "RETURN_SECONDS", 0.5)
     after_writing(3, lambda: thread.scale(0))
     message = refused(scheduler=thread.scheduler_address, size=1)
     assert "联系中断" in message

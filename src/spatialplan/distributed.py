@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import re
 import sys
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["partition_size", "write_matrix"]
 
 CONNECT_SECONDS = 10.0
+RETURN_SECONDS = 60.0  # that we wait for a worker when all were lost: most are started again
 SENDINGS = 5  # times that the graph is sent when all its copies are lost with their workers
 AHEAD = 4  # partitions under way for each processor: none idles, and few results pile up
 CELLS = 4_000_000  # numbers of each kind that a partition holds in memory, eight bytes each
@@ -178,17 +180,22 @@ def _client(address: str) -> Iterator[Client]:
     """Give a client of a scheduler, or of a cluster of our own; faults become one line each."""
     where = f"--scheduler {address}" if address else "--engine dask"
     distributed = _distributed()
+    failure = ""
     with _quiet(), contextlib.ExitStack() as stack:
         try:
             client = stack.enter_context(_connected(distributed, address))
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             versions = client.get_versions(packages=SAME_VERSIONS)
         except (OSError, ValueError, RuntimeError) as error:
+            failure = _first_line(error)
+        if failure:
+            # A client that did not connect goes now, not while the next one takes the same lock.
+            gc.collect()
             raise InputError.of(
                 where,
                 "连不上调度器,或它没有工作进程;请检查地址(如 tcp://10.0.0.5:8786)、端口和防火墙",
-                f"no scheduler answers, or it has no workers: {_first_line(error)}",
-            ) from None
+                f"no scheduler answers, or it has no workers: {failure}",
+            )
         collect(_version_faults(versions, where))
         _check_import(client, where)
         try:
@@ -306,7 +313,7 @@ def _done(
 ) -> Iterator[tuple[int, bytes]]:
     from distributed import wait
 
-    shared = client.scatter(load, broadcast=True, hash=False)
+    shared = client.scatter(load, broadcast=True, hash=False, timeout=RETURN_SECONDS)
     waiting = iter(parts)
     running: dict[Future, int] = {}
     while True:
