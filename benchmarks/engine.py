@@ -352,9 +352,9 @@ def edits(case: Case, runs: int) -> Part:
     worst = max(rows, key=lambda row: row[1])
     note = (
         f"Fresh computation: {whole * 1e3:,.0f} ms, finding the core of the changed graph "
-        "included. Equal to it in every unit, all edits tried. A repair costs what changes: "
-        "where a twentieth of all pairs gets another time, it cannot be much cheaper than a "
-        "twentieth of a search."
+        "included. Equal to it in every unit, all edits tried. A repair costs, for each pair that "
+        "changes, a little more than a plain search does for each pair: where many change, as "
+        "when a busy expressway is closed, it cannot be a small share of the whole."
     )
     lines = [
         "### After one edit, 30 origins to all",

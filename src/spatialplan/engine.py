@@ -68,6 +68,7 @@ UNREACHED = 2**31 - 1
 LONGEST_SEARCH = UNREACHED - 1
 RING_LIMIT = 4096  # buckets; more would not fit the processor's nearest cache
 WORTH_REDUCING = 16  # searches; for fewer it costs more to find the core than it saves
+LARGE = 5_000  # vertices; smaller graphs are searched at once anyway
 
 Start = int | Sequence[tuple[int, float]]  # a vertex, or vertices with minutes already spent
 
@@ -485,7 +486,8 @@ def _fill_slowly(graph: Compiled, seeds: _Seeds, limit: int, dist: np.ndarray) -
 
 def _goes_by_core(graph: Compiled, searches: int) -> bool:
     """Tell whether searches should go through the core: it is there, or is worth finding."""
-    return _kernels() is not None and ("_core" in graph.__dict__ or searches >= WORTH_REDUCING)
+    worth = searches >= WORTH_REDUCING and graph.size >= LARGE
+    return _kernels() is not None and ("_core" in graph.__dict__ or worth)
 
 
 def _fill_by_core(
