@@ -364,6 +364,14 @@ class _Seeds:
         units = np.where(minutes == 0, 0, to_units(minutes)).astype(np.int32)
         return cls(graph.rank[vertices], units)
 
+    @cached_property
+    def soonest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices and units, each vertex once and the soonest first."""
+        order = np.argsort(self.units, kind="stable")
+        _, first = np.unique(self.nodes[order], return_index=True)
+        order = order[np.sort(first)]
+        return self.nodes[order], self.units[order]
+
 
 @dataclass(frozen=True)
 class Times:
@@ -460,25 +468,16 @@ def _fill(
         return
     shift, buckets = graph._queue
     ring = np.full(buckets, -1, np.int32)
-    kernels.search(
-        graph.pointer, graph.arcs, seeds.nodes, seeds.units, limit, shift, ring, targets, dist
-    )
+    kernels.search(graph.pointer, graph.arcs, *seeds.soonest, limit, shift, ring, targets, dist)
 
 
 def _fill_slowly(graph: Compiled, seeds: _Seeds, limit: int, dist: np.ndarray) -> None:
     """Do the same by scipy: one more vertex leads to the seeds, a unit dearer than they are."""
     matrix, size = graph._matrix, graph.size
-    pointer = np.append(matrix.indptr, matrix.indptr[-1] + len(seeds.nodes))
-    heads = np.concatenate([matrix.indices, seeds.nodes])
-    units = np.concatenate([matrix.data, seeds.units + 1.0])
-    # Of a vertex that is named twice the sooner counts; scipy would take either.
-    order = np.lexsort((seeds.units, seeds.nodes))
-    _, first = np.unique(seeds.nodes[order], return_index=True)
-    chosen = order[first]
-    begin = matrix.indptr[-1]
-    pointer[-1] = begin + len(chosen)
-    heads = np.concatenate([heads[:begin], seeds.nodes[chosen]])
-    units = np.concatenate([units[:begin], seeds.units[chosen] + 1.0])
+    nodes, spent = seeds.soonest
+    pointer = np.append(matrix.indptr, matrix.indptr[-1] + len(nodes))
+    heads = np.concatenate([matrix.indices, nodes])
+    units = np.concatenate([matrix.data, spent + 1.0])
     wider = csr_array((units, heads, pointer), shape=(size + 1, size + 1))
     found = dijkstra(wider, indices=size, limit=limit + 1.0)[:size]
     dist[:] = np.where(np.isfinite(found), found - 1.0, UNREACHED)
@@ -498,7 +497,7 @@ def _fill_by_core(
 
     core, (shift, buckets) = graph._core
     ring = np.full(buckets, -1, np.int32)
-    search_core(core, seeds.nodes, seeds.units, limit, shift, ring, *told, dist)
+    search_core(core, *seeds.soonest, limit, shift, ring, *told, dist)
 
 
 def _in_threads(work: Callable[[int], object], count: int, workers: int | None) -> None:
@@ -578,7 +577,7 @@ def reached(
     ring = np.full(buckets, -1, np.int32)
     with used.scratch() as (dist, room):
         found, best = kernels.within(
-            used.pointer, used.arcs, seeds.nodes, seeds.units, most, shift, ring, dist, room
+            used.pointer, used.arcs, *seeds.soonest, most, shift, ring, dist, room
         )
     return graph.vertex[found], to_minutes(best)
 

@@ -139,18 +139,19 @@ def spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
 
 @jit
 def _begin(nodes, units, limit, dist):
-    """Set the starts and return them, ascending by their units."""
-    for i in range(len(nodes)):
-        if units[i] <= limit:
-            dist[nodes[i]] = min(dist[nodes[i]], units[i])
-    first = np.unique(nodes)
-    first = first[dist[first] <= limit]
-    return first[np.argsort(dist[first], kind="mergesort")]
+    """Set the starts within the limit and return them."""
+    count = np.searchsorted(units, limit, side="right")
+    for i in range(count):
+        dist[nodes[i]] = units[i]
+    return nodes[:count]
 
 
 @jit
 def search(pointer, arcs, nodes, units, limit, shift, ring, targets, dist):
-    """Fill `dist` with the units from the nearest of `nodes`, each begun at its `units`."""
+    """Fill `dist` with the units from the nearest of `nodes`, each begun at its `units`.
+
+    Each of `nodes` is there once; `units` ascend.
+    """
     dist[:] = UNREACHED
     begun = _begin(nodes, units, limit, dist)
     spread(pointer, arcs, begun, dist, limit, shift, ring, targets, begun[:0])

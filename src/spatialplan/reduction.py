@@ -250,7 +250,7 @@ def _left(begin, used, near, number):
 
 @jit
 def _climb(core, nodes, units, limit, dist):
-    """Return the vertices of the core that lie over some starts, and the units to them.
+    """Return the vertices of the core that lie over some starts, the soonest first, and units.
 
     Sets the starts and what is passed on the way up in `dist`, which is all `UNREACHED` before.
     """
@@ -279,8 +279,18 @@ def _climb(core, nodes, units, limit, dist):
                 else:
                     over.append(np.int32(above))
                 dist[above] = after
-    begun = np.array(over[1:], dtype=np.int32)
-    return core.number[begun], dist[begun]
+    # Each once, the soonest first: units above, numbers below in one word.
+    words = [np.int64(dist[node]) << 32 | core.number[node] for node in over[1:]]
+    heapq.heapify(words)
+    count, last = 0, np.int64(-1)
+    nodes, units = np.empty(len(words), np.int32), np.empty(len(words), np.int32)
+    while len(words) > 0:
+        word = heapq.heappop(words)
+        if word != last:
+            nodes[count], units[count] = word & (2**32 - 1), word >> 32
+            count += 1
+        last = word
+    return nodes[:count], units[:count]
 
 
 @jit
