@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -211,7 +211,7 @@ def _network(_: Path, scenario: Scenario) -> Network:
     base = networks.builtin().at(scenario.network_date)
     added = [edit for project in projects_of(scenario) for edit in project_edits(project)]
     network = revision.apply(base, added).network
-    return Network(network.nodes, network.links, scenario.id, network.date)
+    return replace(network, name=scenario.id)
 
 
 def project_edits(project: Project) -> list[Edit]:
@@ -253,4 +253,4 @@ def _register(_: Path) -> Network:
     edits = [edit for project in projects.values() for edit in project_edits(project)]
     added = [edit for edit in edits if edit.action == "add"]
     network = revision.apply(networks.builtin(), added).network
-    return Network(network.nodes, network.links, "register")
+    return replace(network, name="register", date="")

@@ -270,17 +270,31 @@ def _released(network: Network, place_ids: Iterable[str]) -> Network:
     plain = nodes.index.isin(list(names))
     nodes.loc[plain, ["place_id", "name_zh"]] = ""
     nodes.loc[plain & ~nodes["kind"].isin(GATE_KINDS), "kind"] = "node"
-    ends = {
-        end: network.links[end].map(lambda node: names.get(node, node))
-        for end in ("from_node", "to_node")
-    }
-    via = network.restrictions["via_node"].map(lambda node: names.get(node, node))
+    nodes, links = _renamed(nodes, network.links, names)
+    via = _called_anew(network.restrictions["via_node"], names)
     return replace(
         network,
-        nodes=nodes.rename(index=names),
-        links=network.links.assign(**ends),
+        nodes=nodes,
+        links=links,
         restrictions=network.restrictions.assign(via_node=via),
     )
+
+
+def _renamed(
+    nodes: gpd.GeoDataFrame, links: gpd.GeoDataFrame, names: Mapping[str, str]
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Return nodes and links with other ids for some nodes."""
+    index = pd.Index(_called_anew(nodes.index.to_series(), names), name="node_id")
+    ends = {end: _called_anew(links[end], names) for end in ("from_node", "to_node")}
+    return nodes.set_axis(index), links.assign(**ends)
+
+
+def _called_anew(ids: pd.Series, names: Mapping[str, str]) -> pd.Series:
+    """Return ids, some of them by another name; of a million the others are left alone."""
+    found = ids.astype(object)
+    chosen = ids.isin(list(names)).to_numpy()
+    found[chosen] = [names[node] for node in found[chosen]]
+    return found
 
 
 @dataclass(frozen=True)
@@ -296,59 +310,84 @@ class _Tie:
     fraction: float = 0.0
 
 
+class _Nearest:
+    """Some nodes of a network, for finding the nearest one."""
+
+    def __init__(self, lonlat: np.ndarray, chosen: np.ndarray) -> None:
+        from scipy.spatial import cKDTree
+
+        self.nodes = np.flatnonzero(chosen)
+        self.lonlat = lonlat[self.nodes]
+        middle = self.lonlat[:, 1].mean() if len(self.nodes) else 0.0
+        # Longitudes shrink with the latitude: nearest in the plane is nearest on the ground.
+        self.squeeze = np.array([np.cos(np.radians(middle)), 1.0])
+        self.tree = cKDTree(self.lonlat * self.squeeze)
+
+    def to(self, lon: float, lat: float) -> tuple[int, float]:
+        """Return the nearest node and km to it; -1 and infinity when there is none."""
+        if not len(self.nodes):
+            return -1, np.inf
+        few = self.tree.query(np.array([lon, lat]) * self.squeeze, k=min(4, len(self.nodes)))[1]
+        few = np.atleast_1d(few)
+        km = straight_km(lon, lat, *self.lonlat[few].T)
+        return int(self.nodes[few[km.argmin()]]), float(km.min())
+
+
 class _Finder:
     """Looks for the node of a place."""
 
     def __init__(self, network: Network, limit_km: float) -> None:
         self.network = network
         self.limit_km = limit_km
-        lonlat = shapely.get_coordinates(network.nodes.geometry.to_numpy())
-        self.lon, self.lat = lonlat.T
+        self.lonlat = shapely.get_coordinates(network.nodes.geometry.to_numpy())
         kind = network.nodes["kind"].to_numpy()
-        fast = network.node_levels(EXPRESSWAY)
-        station = (kind == "station") | (network.node_levels(RAIL) & network.node_levels(SURFACE))
-        self.usable = {
-            "interchange": fast & network.node_levels(SURFACE),
+        fast, surface = network.node_levels(EXPRESSWAY), network.node_levels(SURFACE)
+        usable = {
+            "interchange": fast & surface,
             "junction": fast,
             "border": np.ones(len(kind), dtype=bool),
-            "station": station,
+            "station": (kind == "station") | (network.node_levels(RAIL) & surface),
         }
-        self.surface = network.node_levels(SURFACE)
-        self.node_names = [_stem(name) for name in network.nodes["name_zh"]]
+        self.gates = {name: _Nearest(self.lonlat, chosen) for name, chosen in usable.items()}
+        self.usable = usable
+        self.surface = _Nearest(self.lonlat, surface)
+        self.called: dict[str, list[int]] = {}
+        names = network.nodes["name_zh"].to_numpy()
+        for node in np.flatnonzero(names != ""):
+            self.called.setdefault(_stem(names[node]), []).append(int(node))
         self.by_name = _spots_by_name(network.places)
 
     def found(self, place_id: str, place: Mapping, override: str | None) -> _Tie:
         """Return the tie of a place."""
-        lon, lat = place["lon"], place["lat"]
         if override is not None:
-            km = self._km(lon, lat)[self.network.nodes.index.get_loc(override)] if override else 0
-            return _Tie(place_id, float(km), "override", override)
+            km = self._km(place, override) if override else 0.0
+            return _Tie(place_id, km, "override", override)
         if place_id in self.network.nodes.index:
-            km = self._km(lon, lat)[self.network.nodes.index.get_loc(place_id)]
-            return _Tie(place_id, float(km), "id", place_id)
+            return _Tie(place_id, self._km(place, place_id), "id", place_id)
         limit = max(self.limit_km, ACCURACIES * float(place["accuracy_m"] or 0) / 1000.0)
-        if place["kind"] in self.usable:
+        if place["kind"] in self.gates:
             return self._gate(place_id, place, limit)
         return self._town(place_id, place, limit)
 
-    def _km(self, lon: float, lat: float) -> np.ndarray:
-        return straight_km(lon, lat, self.lon, self.lat)
+    def _km(self, place: Mapping, node: str) -> float:
+        spot = self.lonlat[self.network.nodes.index.get_loc(node)]
+        return float(straight_km(place["lon"], place["lat"], *spot))
 
     def _gate(self, place_id: str, place: Mapping, limit: float) -> _Tie:
         """Return the tie of an interchange, junction, station or border point."""
-        km = np.where(self.usable[place["kind"]], self._km(place["lon"], place["lat"]), np.inf)
-        names = _stems(place)
-        called = np.array([name != "" and name in names for name in self.node_names])
-        by_name = np.where(called, km, np.inf)
-        ids = self.network.nodes.index
-        if len(km) and by_name.min() <= max(NAME_KM, limit):
-            node = int(by_name.argmin())
-            matched = self.network.nodes["name_zh"].iloc[node]
-            return _Tie(place_id, float(by_name[node]), "name", str(ids[node]), matched)
-        node = int(km.argmin())
-        if km[node] > limit:
-            return _Tie(place_id, float(km[node]), "far")
-        return _Tie(place_id, float(km[node]), "position", str(ids[node]))
+        lon, lat, nodes = place["lon"], place["lat"], self.network.nodes
+        usable = self.usable[place["kind"]]
+        called = [n for name in _stems(place) for n in self.called.get(name, ()) if usable[n]]
+        if called:
+            km = straight_km(lon, lat, *self.lonlat[called].T)
+            node, away = called[int(km.argmin())], float(km.min())
+            if away <= max(NAME_KM, limit):
+                matched = nodes["name_zh"].iloc[node]
+                return _Tie(place_id, away, "name", str(nodes.index[node]), matched)
+        node, away = self.gates[place["kind"]].to(lon, lat)
+        if away > limit:
+            return _Tie(place_id, away, "far")
+        return _Tie(place_id, away, "position", str(nodes.index[node]))
 
     def _town(self, place_id: str, place: Mapping, limit: float) -> _Tie:
         """Return the tie of a place that ordinary roads serve."""
@@ -358,13 +397,12 @@ class _Finder:
         if found is None:
             return _Tie(place_id, np.inf, "far")
         link, fraction, link_km = found
-        km = np.where(self.surface, self._km(lon, lat), np.inf)
-        node = int(km.argmin())
+        node, node_km = self.surface.to(lon, lat)
         how = "name" if matched else "position"
-        if min(link_km, km[node]) > limit:
+        if min(link_km, node_km) > limit:
             return _Tie(place_id, float(link_km), "far", matched=matched)
-        if km[node] <= link_km + NODE_BONUS_KM or not 0.001 < fraction < 0.999:
-            away = float(straight_km(*own, self.lon[node], self.lat[node]))
+        if node_km <= link_km + NODE_BONUS_KM or not 0.001 < fraction < 0.999:
+            away = float(straight_km(*own, *self.lonlat[node]))
             return _Tie(place_id, away, how, str(self.network.nodes.index[node]), matched)
         foot = point_at(self.network.links.geometry.iloc[link], fraction)
         away = float(straight_km(*own, foot.x, foot.y))
@@ -416,12 +454,10 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
     ordinary = {
         node: places.at[p, "kind"] for node, p in taken.items() if nodes.at[node, "kind"] == "node"
     }
-    nodes = nodes.assign(kind=_put(nodes["kind"], ordinary)).rename(index=taken)
-    links = links.assign(
-        **{end: [taken.get(node, node) for node in links[end]] for end in ("from_node", "to_node")}
-    )
+    nodes = nodes.assign(kind=_put(nodes["kind"], ordinary))
+    nodes, links = _renamed(nodes, links, taken)
     nodes, links = _with_shared(nodes, links, shared, taken, places)
-    tied = replace(network, nodes=nodes.rename_axis("node_id"), links=links)
+    tied = replace(network, nodes=nodes, links=links)
     rows = {found.place_id: found for found in final}
     table = pd.DataFrame(
         [
@@ -437,8 +473,10 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
 
 
 def _put(column: pd.Series, values: Mapping[str, str]) -> pd.Series:
-    pairs = zip(column.index, column, strict=True)
-    return pd.Series([values.get(node, old) for node, old in pairs], column.index, dtype=object)
+    """Return a column with the values of some nodes put in."""
+    found = column.astype(object)
+    found.loc[list(values)] = list(values.values())
+    return found
 
 
 def _with_cuts(
