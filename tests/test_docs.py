@@ -127,3 +127,10 @@ def test_roads_drawn_into_the_empty_layer_are_read(tmp_path: Path) -> None:
     drawn.to_file(tmp_path / "my-edits.gpkg", layer="edits")
     applied = revision.apply_file(network, tmp_path / "my-edits.gpkg")
     assert [change.links for change in applied.changes] == [1, 1, 1]
+
+
+def test_every_module_is_in_the_guide_once() -> None:
+    rows = [line for line in text_of("docs/modules.md").splitlines() if line.startswith("| ")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    there = [path.stem for path in (ROOT / "src/spatialplan").glob("[!_]*.py")]
+    assert sorted(named) == sorted(there)
