@@ -19,6 +19,7 @@ import shapely
 
 from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
 from spatialplan.coordinates import Mends, as_wgs84
+from spatialplan.draft import part_basis
 from spatialplan.errors import Fault, InputError, collect, collect_some, nearest_names
 from spatialplan.files import load_yaml
 from spatialplan.geodesy import straight_km
@@ -600,7 +601,8 @@ def _cut_at_crossings(table: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, int]:
         whole = np.bincount(owner, weights=km, minlength=len(lines))
         result["length_km"] *= km / whole[owner]
         split = np.bincount(owner)[owner] > 1
-        result["length_basis"] = result["length_basis"].where(~split, "pro_rata")
+        of_part = result["length_basis"].map(part_basis)
+        result["length_basis"] = result["length_basis"].where(~split, of_part)
     return result, len(joints)
 
 

@@ -30,13 +30,22 @@ _THIN_DEGREES = 0.0003
 _VIEW_PX = 800.0  # of a common window, for the zoom at which a map opens
 
 
+_BASES = {
+    "published": "公布",
+    "pro_rata": "按公布总里程分摊",
+    "measured": "按图形量测",
+    "drawn": "按图形量测",
+    "estimate": "估计",
+}
+
+
 def _thinned(links: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return links.set_geometry(links.simplify(_THIN_DEGREES))
 
 
 def _link_tip(link_id: str, row: Mapping[str, Any]) -> list:
     known = pd.notna(row["design_speed_kmh"])
-    basis = {"published": "公布", "estimated": "估计"}.get(row["length_basis"], "")
+    basis = _BASES.get(row["length_basis"], "")
     return [
         " ".join(text for text in (row["ref"], row["name_zh"]) if text) or link_id,
         ("等级 class", " ".join(CLASSES[row["class"]])),
