@@ -11,6 +11,7 @@ import pytest
 
 from spatialplan import cli, layers, maps, places, plan, scenario, standards, travel
 from spatialplan.network import Network
+from spatialplan.script import wide
 
 PLANS = plan.plan_ids()
 OPEN = {item.id: item for item in (scenario.default([name]) for name in PLANS)}
@@ -114,13 +115,14 @@ def test_every_element_and_project_is_drawn(name: str) -> None:
     network = scenario.network_of(scenario.default([name]))
     scene = maps.Scene(item, network, register=scenario.register())
     sections = layers.layers_of(scene)
-    legend = [key.zh for layer in sections["structure"] for key in layer.keys]
+    legend = [wide(key.zh) for layer in sections["structure"] for key in layer.keys]
     tips = {row["t"][0] for layer in sections["structure"] for row in layer.items if "t" in row}
     for element in item.elements:
-        assert any(text.startswith(element.name_zh) for text in legend), element.id
+        title = wide(element.name_zh)
+        assert any(text.startswith(title) for text in legend), element.id
         names = {places.builtin()[i].name_zh for i in element.members}
         # Nodes are told by the names of their places.
-        assert element.name_zh in tips or names & tips, element.id
+        assert title in set(map(wide, tips)) or names & tips, element.id
     drawn = {
         value
         for layer in sections["network"]

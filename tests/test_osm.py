@@ -737,7 +737,7 @@ def test_real_extract_is_sound(liechtenstein):
 
 def test_real_extract_holds_no_chain_that_could_be_longer(liechtenstein):
     net = liechtenstein.network
-    vias = set(liechtenstein.restrictions["via_node"])
+    vias = set(net.restrictions["via_node"])
     columns = ["mode", "class", "oneway", "ref", "name_zh", "design_speed_kmh"]
     kinds = [tuple(row) for row in net.links[columns].fillna(-1).to_numpy()]
     at: dict[str, list] = {}
