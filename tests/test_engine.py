@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -14,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spatialplan import engine
+from spatialplan import assessment, engine, network, reduction, searches, standards, travel
 from spatialplan.engine import UNITS_PER_MINUTE, Change, compile_arcs
 from spatialplan.errors import InputError
+from spatialplan.places import Place
 from spatialplan.province import province
 
 
@@ -418,85 +420,128 @@ def test_bad_changes_are_refused() -> None:
 # The copy beside the file
 
 
-def same(one: engine.Compiled, other: engine.Compiled) -> bool:
-    names = ("pointer", "arcs", "given", "rank")
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
-
-
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a network large enough to be kept."""
+    monkeypatch.setattr(engine, "WORTH_KEEPING", 0)
+    monkeypatch.setattr(engine, "LARGE", 0)
+    monkeypatch.setattr(engine, "WORTH_REDUCING", 2)
+    monkeypatch.setattr(searches, "LARGE", 0)
     path = tmp_path / "路网.gpkg"
-    path.write_bytes(b"some network")
+    province(300, seed=3).network().write(path)
     return path
 
 
-def test_saved_graph_comes_back_and_searches(tmp_path: Path) -> None:
-    graph = compiled(4)
-    engine.save(graph, tmp_path / "net.npy")
-    again = engine.load(tmp_path / "net.npy")
-    assert same(graph, again)
-    assert np.array_equal(engine.minutes_from(again, 3), engine.minutes_from(graph, 3))
-    edit = Change([1], [np.inf])
-    assert same(engine.change(again, edit), engine.change(graph, edit))
-    assert same(engine.load(tmp_path / "net.npy"), graph)
+def minutes_of(path: Path, profile: str = "operating", km: float = 0.0) -> np.ndarray:
+    """The minutes of a table on a network file, as at a new start; some km more on one link."""
+    net = network.read(path)
+    if km:
+        longer = net.links["length_km"].to_numpy() + np.eye(1, len(net.links), 7)[0] * km
+        net = replace(net, links=net.links.assign(length_km=longer))
+    graph = travel.compile_graph(net, standards.read_profile(profile))
+    ids = net.nodes.index[::40]
+    towns = [Place(n, p.x, p.y, place_id=n) for n, p in net.nodes.geometry[ids].items()]
+    found = travel.travel_times(graph, towns, towns)
+    best = travel.reach(graph, towns[:1], 30.0)
+    return np.append(found["minutes"].to_numpy(), best)
 
 
-def test_copy_is_used_until_the_file_changes(source: Path) -> None:
-    built = []
-
-    def build() -> engine.Compiled:
-        built.append(1)
-        return compiled(len(built))
-
-    def ask(settings: str = "road") -> engine.Compiled:
-        return engine.cached(source, settings, build)
-
-    first = ask()
-    assert same(ask(), first)
-    assert len(built) == 1
-    ask("rail")
-    assert len(built) == 2
-    assert same(ask(), first)
-    # Touched, but the same inside.
-    os.utime(source, ns=(1, source.stat().st_mtime_ns + 10**9))
-    assert same(ask(), first)
-    assert len(built) == 2
-    # Changed, at the same size.
-    source.write_bytes(b"same network")
-    os.utime(source, ns=(1, 10**15))
-    second = ask()
-    assert len(built) == 3
-    assert not same(second, first)
-    assert same(ask(), second)
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("is made anew")
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "other", "text", "size"])
-def test_damaged_copy_is_built_anew(source: Path, damage: str) -> None:
-    graph = engine.cached(source, "road", lambda: compiled(1))
-    copy = next(source.parent.glob("*.npy"))
-    content = copy.read_bytes()
-    if damage == "other":
-        np.save(copy, np.zeros((4, 4)))
-    elif damage == "size":
-        words = np.load(copy)
-        words[2] += 1
-        np.save(copy, words)
+def copies(source: Path) -> list[Path]:
+    return sorted(source.parent.glob("*.npz"))
+
+
+def test_second_start_neither_compiles_nor_reduces(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = minutes_of(source)
+    assert [copy.name.rsplit(".", 2)[1] for copy in copies(source)] == ["core", "graph"]
+    monkeypatch.setattr(engine, "compile_arcs", refuse)
+    monkeypatch.setattr(reduction, "core_of", refuse)
+    assert np.array_equal(minutes_of(source), right, equal_nan=True)
+    with pytest.raises(AssertionError, match="anew"):
+        minutes_of(source, "design")
+
+
+def test_copy_is_replaced_when_the_network_is_another(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes_of(source)
+    old = [copy.read_bytes() for copy in copies(source)]
+    longer = minutes_of(source, km=5.0)  # whatever was done to it since it was read
+    assert len(copies(source)) == len(old)
+    assert all(c.read_bytes() != b for c, b in zip(copies(source), old, strict=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "WORTH_KEEPING", 10**9)
+        assert np.array_equal(minutes_of(source, km=5.0), longer, equal_nan=True)
+    other = province(300, seed=4).network()
+    other.write(source)
+    found = minutes_of(source)
+    assert len(copies(source)) == len(old)
+    source.unlink()
+    other.write(source.with_name("other.gpkg"))
+    assert np.array_equal(minutes_of(source.with_name("other.gpkg")), found, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["core", "graph"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "array", "text", "flipped", "edition"])
+def test_damaged_copy_is_made_anew(
+    source: Path, damage: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if damage == "edition":
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "_EDITION", b"0")
+            right = minutes_of(source)
     else:
-        copy.write_bytes({"cut": content[:-40], "empty": b"", "text": b"not an array"}[damage])
-    assert engine.load(copy) is None
-    assert same(engine.cached(source, "road", lambda: compiled(1)), graph)
-    assert same(engine.load(copy), graph)
+        right = minutes_of(source)
+    [copy] = source.parent.glob(f"*.{kind}.npz")
+    content = copy.read_bytes()
+    middle = len(content) // 2
+    turned = bytes([content[middle] ^ 255])
+    if damage == "array":
+        with copy.open("wb") as file:
+            np.save(file, np.zeros((4, 4)))
+    elif damage != "edition":
+        copy.write_bytes(
+            {
+                "cut": content[:-40],
+                "empty": b"",
+                "text": b"not an array",
+                "flipped": content[:middle] + turned + content[middle + 1 :],
+            }[damage]
+        )
+    assert np.array_equal(minutes_of(source), right, equal_nan=True)
+    monkeypatch.setattr(engine, "compile_arcs", refuse)
+    monkeypatch.setattr(reduction, "core_of", refuse)
+    assert np.array_equal(minutes_of(source), right, equal_nan=True)
 
 
 def test_graph_is_built_where_nothing_can_be_written(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: object) -> None:
-        raise InputError.of("x", "无法写入", "cannot write")
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError("a closed folder")
 
-    monkeypatch.setattr(engine, "save", refuse)
-    assert same(engine.cached(source, "road", lambda: compiled(1)), compiled(1))
-    assert not list(source.parent.glob("*.npy"))
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkdtemp", closed)
+        right = minutes_of(source)
+    assert not copies(source)
+    assert np.array_equal(minutes_of(source), right, equal_nan=True)
+
+
+def test_networks_that_are_small_or_edited_leave_nothing(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = source.with_name("edits.yaml")
+    edits.write_text("edits:\n  - {action: close, where: {link_id: l7}}\n", encoding="utf-8")
+    assert assessment.situation(network=source).network.file == source
+    assert assessment.situation(network=source, edits=edits).network.file is None
+    monkeypatch.setattr(engine, "WORTH_KEEPING", 10**6)
+    minutes_of(source)
+    assert not copies(source)
 
 
 # Start-up

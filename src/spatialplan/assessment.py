@@ -197,7 +197,9 @@ def situation(
     known = found.gazetteer.with_unknown([place for plan in asked for place in plan.places])
     apply = revision.apply_file if isinstance(edits, str | Path) else revision.apply
     applied = apply(found.network, edits, known)
-    return replace(found, network=applied.network, applied=applied)
+    # What is made of an edited network is not kept: it would push out what the file gave.
+    edited = replace(applied.network, file=None)
+    return replace(found, network=edited, applied=applied)
 
 
 def earlier(against: str, **asked: Any) -> Situation:

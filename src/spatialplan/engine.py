@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -43,20 +43,18 @@ __all__ = [
     "UNITS_PER_MINUTE",
     "Change",
     "Compiled",
+    "Copy",
     "Times",
     "Way",
-    "cached",
     "change",
     "compile_arcs",
     "compile_travel",
     "cores",
-    "load",
     "matrix",
     "minutes_from",
     "nearest",
     "reached",
     "rerun",
-    "save",
     "times",
     "to_minutes",
     "to_units",
@@ -69,6 +67,8 @@ LONGEST_SEARCH = UNREACHED - 1
 RING_LIMIT = 4096  # buckets; more would not fit the processor's nearest cache
 WORTH_REDUCING = 16  # searches; for fewer it costs more to find the core than it saves
 LARGE = 5_000  # vertices; smaller graphs are searched at once anyway
+WORTH_KEEPING = 50_000  # vertices; smaller graphs are compiled in a tenth of a second
+_EDITION = b"1"  # to be raised whenever compiling or reducing gives something else
 
 Start = int | Sequence[tuple[int, float]]  # a vertex, or vertices with minutes already spent
 
@@ -123,12 +123,15 @@ class Compiled:
         For each arc the number under which it was given.
     rank
         For each vertex as given, its number here.
+    copy
+        Where the core is kept once it has been found.
     """
 
     pointer: np.ndarray
     arcs: np.ndarray
     given: np.ndarray
     rank: np.ndarray
+    copy: Copy | None = None
 
     @property
     def size(self) -> int:
@@ -173,9 +176,12 @@ class Compiled:
     @cached_property
     def _core(self) -> tuple[Core, tuple[int, int]]:
         """What is left of the graph without vertices of little choice, and the queue for it."""
-        from spatialplan.reduction import core_of
+        from spatialplan.reduction import Core, core_of
 
-        core = core_of(self.pointer, self.arcs)
+        def found() -> Core:
+            return core_of(self.pointer, self.arcs)
+
+        core = Core(*self.copy.kept("core", found)) if self.copy else found()
         return core, _buckets(core.arcs[:, 1])
 
     @cached_property
@@ -319,6 +325,7 @@ def compile_travel(graph: Graph, mode: str = "road") -> Compiled:
     """Return a `spatialplan.travel.Graph` compiled for one mode: road, rail or all.
 
     Vertices keep the numbers of `graph`; arcs are known by their place in ``graph.arcs``.
+    What is made of a large network that comes from a file is kept beside that file.
     """
     from spatialplan.network import RAIL
 
@@ -328,14 +335,18 @@ def compile_travel(graph: Graph, mode: str = "road") -> Compiled:
     chosen = {"road": ~ends[0] & ~ends[1], "rail": ends[0] & ends[1], "all": ends[0] | True}[mode]
     points = graph.network.nodes.geometry
     lonlat = np.column_stack([points.x, points.y])[arcs.vertex_node]
-    return compile_arcs(
-        arcs.tail[chosen],
-        arcs.head[chosen],
-        arcs.minutes[chosen],
-        graph.size,
-        lonlat=lonlat,
-        numbers=np.flatnonzero(chosen),
-    )
+    numbers = np.flatnonzero(chosen)
+    given = arcs.tail[chosen], arcs.head[chosen], arcs.minutes[chosen]
+
+    def build() -> tuple[np.ndarray, ...]:
+        found = compile_arcs(*given, graph.size, lonlat=lonlat, numbers=numbers)
+        return found.pointer, found.arcs, found.given, found.rank
+
+    file = graph.network.file
+    if file is None or graph.size < WORTH_KEEPING:
+        return Compiled(*build())
+    copy = Copy.beside(file, f"{graph.profile.id} {mode}", (*given, lonlat, numbers))
+    return Compiled(*copy.kept("graph", build), copy)
 
 
 # Searches
@@ -880,95 +891,49 @@ def _lower(after: Times, used: Compiled, rows: np.ndarray, better: np.ndarray) -
             )  # fmt: skip
 
 
-# Files
-
-
-_FORMAT = (0x53504752, 1)  # says what the file is, and which edition
-_HEAD = 32  # words of 32 bits before the arrays; from the eighth on the 80 bytes of a `_Key`
+# Copies beside a network file
 
 
 @dataclass(frozen=True)
-class _Key:
-    """What a compiled graph was made of."""
+class Copy:
+    """Where what was made of a network file is kept: beside it.
 
-    bytes: int
-    changed_ns: int
-    content: bytes
-    settings: bytes
-
-    def words(self) -> np.ndarray:
-        seen = np.array([self.bytes, self.changed_ns], np.int64).tobytes()
-        return np.frombuffer(seen + self.content + self.settings, np.int32)
-
-
-def save(graph: Compiled, path: str | Path, key: _Key | None = None) -> None:
-    """Write a compiled graph as one array of a ``.npy`` file.
-
-    Raises
-    ------
-    InputError
-        When it cannot be written there.
+    Parameters
+    ----------
+    stem
+        How the names of the files begin.
+    digest
+        Of all that it was made of: what was made of something else is made anew.
     """
-    words = np.zeros(_HEAD, np.int32)
-    words[:4] = *_FORMAT, graph.size, len(graph.arcs)
-    words[8:28] = key.words() if key else 0
-    parts = (words, graph.pointer, graph.given, graph.rank, graph.arcs.ravel())
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(parts, dtype=np.int32))
 
+    stem: Path
+    digest: bytes
 
-def load(path: str | Path) -> Compiled | None:
-    """Return the graph of a file, mapped into memory; None when it is not there or not whole."""
-    found = _read(Path(path))
-    return found[0] if found else None
+    @classmethod
+    def beside(cls, source: Path, settings: str, made_of: Iterable[np.ndarray]) -> Copy:
+        """Return the copy for some settings (profile, mode …): there is one for each."""
+        digest = hashlib.blake2b(_EDITION, digest_size=16)
+        for part in made_of:
+            digest.update(np.ascontiguousarray(part))
+        name = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
+        return cls(source.with_name(f"{source.name}.{name}"), digest.digest())
 
+    def kept(self, kind: str, build: Callable[[], Sequence[np.ndarray]]) -> Sequence[np.ndarray]:
+        """Return arrays as they were kept, or build them and keep them where one may write."""
+        file = self.stem.with_name(f"{self.stem.name}.{kind}.npz")
+        arrays = self._read(file)
+        if arrays is None:
+            arrays = build()
+            with contextlib.suppress(InputError, OSError), atomic_path(file) as temporary:
+                np.savez(temporary, np.frombuffer(self.digest, np.uint8), *arrays)
+        return arrays
 
-def _read(path: Path) -> tuple[Compiled, np.ndarray] | None:
-    """Return the graph of a file and the words of its key."""
-    try:
-        # Copy on write: never changes the file, yet compiled loops see an ordinary array.
-        words = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
-    except (OSError, ValueError, EOFError):
-        return None
-    if words.ndim != 1 or words.dtype != np.int32 or len(words) < _HEAD:
-        return None
-    size, count = (int(word) for word in words[2:4])
-    if tuple(words[:2].tolist()) != _FORMAT or len(words) != _HEAD + 2 * size + 1 + 3 * count:
-        return None
-    ends = np.cumsum([_HEAD, size + 1, count, size])
-    pointer, given, rank = (words[low:high] for low, high in pairwise(ends))
-    return Compiled(pointer, words[ends[-1] :].reshape(-1, 2), given, rank), words[8:28]
-
-
-def cached(source: str | Path, settings: str, build: Callable[[], Compiled]) -> Compiled:
-    """Return the compiled graph of a network file, from the copy beside it when that is right.
-
-    The copy is right when it was made under the same `settings` (profile, mode …) of a file
-    of the same size and the same content; the content is not read when the time of the last
-    change is the same, too. Otherwise the graph is built and written anew; where nothing can
-    be written, it is only built.
-    """
-    source = Path(source)
-    mark = hashlib.sha256(settings.encode()).digest()
-    place = source.with_name(f"{source.name}.{mark[:4].hex()}.graph.npy")
-    seen = source.stat()
-    found = _read(place)
-    if found is not None:
-        graph, words = found
-        old = words.tobytes()
-        key = _Key(seen.st_size, seen.st_mtime_ns, old[16:48], mark)
-        if key.words().tobytes() == old:
-            return graph
-    key = _Key(seen.st_size, seen.st_mtime_ns, _digest(source), mark)
-    same = found is not None and old[:8] + old[16:] == (
-        key.words().tobytes()[:8] + key.content + mark
-    )
-    graph = graph if same else build()
-    with contextlib.suppress(InputError, OSError):
-        save(graph, place, key)
-    return graph
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    def _read(self, file: Path) -> list[np.ndarray] | None:
+        """Return the arrays of a file; None when it is not there, damaged, or of something else."""
+        try:
+            with np.load(file, allow_pickle=False) as parts:
+                if parts["arr_0"].tobytes() != self.digest:
+                    return None
+                return [parts[f"arr_{number}"] for number in range(1, len(parts.files))]
+        except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile):
+            return None  # what is no archive of arrays is told in many ways

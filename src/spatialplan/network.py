@@ -150,6 +150,9 @@ class Network:
         they count again when an edit is taken back.
     places
         The places that came with the network, as the table of a gazetteer; often none.
+    file
+        The file it was read from, beside which what is made of it may be kept; None when it
+        does not come from one.
     """
 
     nodes: gpd.GeoDataFrame
@@ -158,6 +161,7 @@ class Network:
     date: str = ""
     restrictions: gpd.GeoDataFrame = field(default_factory=as_restrictions)
     places: gpd.GeoDataFrame = field(default_factory=as_places)
+    file: Path | None = None
 
     def at(self, date: str) -> Network:
         """Return the network of a day (``YYYY`` or ``YYYY-MM``; a bare year means its end).
@@ -590,6 +594,7 @@ def read(path: str | Path) -> Network:
         links=_turned(network),
         restrictions=as_restrictions(turns),
         places=as_places(towns),
+        file=path.absolute(),
     )
 
 

@@ -286,6 +286,7 @@ class Graph:
             whole,
             nodes=whole.nodes[["place_id", "geometry"]],
             links=whole.links[["length_km", "oneway"]],
+            file=None,
         )
         slim = Graph(network, self.profile, self.arcs)
         slim._terminals.update(terminals)
