@@ -101,7 +101,7 @@ class SpeedProfile:
         classes = np.asarray(classes)
         design = np.asarray(design_speeds, dtype=float)
         result = np.full(design.shape, np.nan)
-        for name in np.unique(classes):
+        for name in dict.fromkeys(classes.ravel().tolist()):  # sorting a million names is slow
             rows = np.asarray(self.speeds[name], dtype=float)
             chosen = classes == name
             asked = design[chosen]
