@@ -25,25 +25,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-import geopandas as gpd
 import networkx as nx
 import numba
 import numpy as np
-import shapely
-from pyproj import Transformer
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from spatialplan import backend, circles, engine, kernels, standards, travel
+from spatialplan import backend, engine, kernels
 from spatialplan.engine import Change
-from spatialplan.places import Place
 from spatialplan.province import EXPRESSWAY, Province, province
 
 SEED = 1
 LIMIT = 60.0  # minutes
 TURN = 0.02  # seconds that a turn lasts at least
 PEERS = ("networkx", "scipy", "igraph", "rustworkx", "networkit", "pandana", "numba", "numpy")
-NODE_BUFFER, EDGE_BUFFER = 50.0, 25.0  # metres, as in OSMnx's gallery
 SLOPE = 1.05  # of time over n log n, both in logarithms, that still counts as n log n
 
 
@@ -385,60 +380,6 @@ def edits(case: Case, runs: int) -> Part:
     return "\n".join(lines), goals
 
 
-def circle(nodes: int, runs: int) -> Part:
-    """The area within 60 minutes, against the recipe of OSMnx's gallery on the same times."""
-    found = province(nodes, seed=SEED)
-    graph = travel.compile_graph(found.network(), standards.read_profile())
-    seat = int(found.seats(30)[15])
-    lon, lat = found.lonlat[seat].tolist()
-    origin = Place("origin", lon, lat, place_id=f"n{seat}")
-    theirs = gallery(graph, (lon, lat))
-    works = {
-        "engine": lambda: circles.circles(graph, [origin], (LIMIT,)),
-        "gallery recipe": lambda: recipe(theirs, graph.network.nodes.index.get_loc(f"n{seat}")),
-    }
-    works["engine"]()
-    spans = medians(works, runs, {"gallery recipe": min(runs, 3)})
-    reached = int(np.isfinite(travel.reach(graph, [origin], LIMIT)).sum())
-    note = (
-        f"{found.size:,} junctions, {reached:,} reached. The recipe draws bands along roads; "
-        "ours is the ground that can be reached on foot from them, too."
-    )
-    ratio = spans["gallery recipe"] / spans["engine"]
-    goal = Goal("60-minute circle: faster than OSMnx's gallery recipe", 10, ratio)
-    return table("60-minute circle", spans, note), [goal]
-
-
-def gallery(graph: travel.Graph, lonlat: tuple[float, float]) -> nx.MultiDiGraph:
-    """Return a projected graph as OSMnx gives it: `x` and `y` in metres, `time` in minutes."""
-    crs = f"+proj=tmerc +lon_0={lonlat[0]} +lat_0={lonlat[1]} +ellps=GRS80 +units=m"
-    plane = Transformer.from_crs(4326, crs, always_xy=True)
-    points = graph.network.nodes.geometry
-    x, y = plane.transform(points.x.to_numpy(), points.y.to_numpy())
-    found = nx.MultiDiGraph()
-    arcs = graph.arcs
-    for node, (east, north) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
-        found.add_node(node, x=east, y=north)
-    ends = arcs.vertex_node[arcs.tail].tolist(), arcs.vertex_node[arcs.head].tolist()
-    for tail, head, minutes in zip(*ends, arcs.minutes.tolist(), strict=True):
-        found.add_edge(tail, head, time=minutes)
-    return found
-
-
-def recipe(graph: nx.MultiDiGraph, center: int) -> shapely.Geometry:
-    """Do as "make_iso_polys" of OSMnx's gallery (notebook 13, isolines and isochrones)."""
-    subgraph = nx.ego_graph(graph, center, radius=LIMIT, distance="time")
-    points = [shapely.Point(data["x"], data["y"]) for _, data in subgraph.nodes(data=True)]
-    nodes = gpd.GeoDataFrame({"id": list(subgraph.nodes)}, geometry=points).set_index("id")
-    lines = []
-    for tail, head in subgraph.edges():
-        ends = [nodes.loc[tail].geometry, nodes.loc[head].geometry]
-        straight = shapely.LineString(ends)
-        lines.append(graph.get_edge_data(tail, head)[0].get("geometry", straight))
-    bands = [*nodes.buffer(NODE_BUFFER).geometry, *gpd.GeoSeries(lines).buffer(EDGE_BUFFER)]
-    return gpd.GeoSeries(bands).union_all()
-
-
 def growth(largest: int, runs: int, picture: Path | None) -> Part:
     """Seconds of one search as the network grows, and against n log n."""
     lines = ["### Growth", "", "| junctions | compile s | one to all ms | ns / (n log₂ n) |"]
@@ -532,7 +473,6 @@ def main() -> int:
         lambda: many_to_all(case, runs),
         lambda: edits(case, runs),
         lambda: small_matrix(100_000 // share, runs),
-        lambda: circle(100_000 // share, runs),
         lambda: growth(1_000_000 // share, runs, picture),
     ]
     texts, goals, loads = [], [], []
