@@ -176,10 +176,12 @@ class Network:
         return self._with_links(self.links[_is_by(opened, day) & ~ended & dated], date=day)
 
     def _with_links(self, links: gpd.GeoDataFrame, date: str | None = None) -> Network:
-        used = pd.unique(links[["from_node", "to_node"]].to_numpy().ravel())
-        nodes = self.nodes[self.nodes.index.isin(used)]
+        used = np.zeros(len(self.nodes), dtype=bool)
+        for side in ("from_node", "to_node"):
+            found = self.nodes.index.get_indexer(links[side])
+            used[found[found >= 0]] = True
         date = self.date if date is None else date
-        return replace(self, nodes=nodes, links=links, date=date)
+        return replace(self, nodes=self.nodes[used], links=links, date=date)
 
     @cached_property
     def turns(self) -> gpd.GeoDataFrame:
