@@ -20,6 +20,7 @@ __all__ = ["Bound", "Ceilings", "bound"]
 ELLIPSE = 2.0
 
 DEGREE_KM = 111.7  # no degree on Earth is longer
+FIRST_BLOCK = 256  # links looked at together
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The highest speed that any link allows, near a trip.
+    """The highest speed that any link allows, near a trip; the fastest links come first.
 
     `points` are unit vectors of the ends and the quarters of each link, shape (5, links, 3);
     no point of a link is farther than `reach`, in km, from one of them.
@@ -53,13 +54,14 @@ class Ceilings:
         """Return the speeds of a network: the design speed, or a profile's if that is higher."""
         links = network.links
         design = links["design_speed_kmh"].to_numpy(dtype=float)
-        running = profile.kmh(links["class"].to_numpy(), design)
-        lines = links.geometry.to_numpy()
+        kmh = np.fmax(design, profile.kmh(links["class"].to_numpy(), design))
+        order = np.argsort(-kmh, kind="stable")
+        lines = links.geometry.to_numpy()[order]
         quarters = np.linspace(0.0, 1.0, 5)
         spots = [shapely.line_interpolate_point(lines, f, normalized=True) for f in quarters]
         points = np.stack([_unit(shapely.get_x(spot), shapely.get_y(spot)) for spot in spots])
         reach = shapely.length(lines) / 8 * DEGREE_KM
-        return cls(points, reach, np.fmax(design, running), (links["mode"] == "rail").to_numpy())
+        return cls(points, reach, kmh[order], (links["mode"] == "rail").to_numpy()[order])
 
     def near(self, origin: Place, destination: Place, modes: str) -> float:
         """Return the highest speed in km/h of the links near a trip; 0 when there are none.
@@ -69,32 +71,30 @@ class Ceilings:
         than that; at V, the highest speed of all, it takes more than ELLIPSE × d / V, which
         `bound` never exceeds.
         """
-        known = np.ones(len(self.kmh), dtype=bool)
-        if modes != "all":
-            known = self.rail if modes == "rail" else ~self.rail
         ends = [_unit(place.lon, place.lat) for place in (origin, destination)]
-        away = [self._away(place) for place in (origin, destination)]
-        detour = (away[0] + away[1]).min(axis=0) - 2 * self.reach
-        inside = (detour <= ELLIPSE * float(_arc_km(ends[0], ends[1]))) & known
-        return float(self.kmh[inside].max()) if inside.any() else 0.0
+        longest, known = ELLIPSE * float(_arc_km(*ends)), self._of(modes)
+        first, size = 0, FIRST_BLOCK
+        # On a large network the first few links are mostly enough.
+        while first < len(self.kmh):
+            block = slice(first, first + size)
+            away = sum(_arc_km(self.points[:, block], end) for end in ends).min(axis=0)
+            inside = (away - 2 * self.reach[block] <= longest) & known[block]
+            if inside.any():
+                return float(self.kmh[block][inside.argmax()])
+            first, size = first + size, 2 * size
+        return 0.0
+
+    def _of(self, modes: str) -> np.ndarray:
+        return {"rail": self.rail, "road": ~self.rail}.get(modes, self.rail | True)
 
     @cached_property
-    def _known_away(self) -> dict[tuple[float, float], np.ndarray]:
-        return {}
-
-    def _away(self, place: Place) -> np.ndarray:
-        """Return how far the points of the links are from a place, km."""
-        position = place.lon, place.lat
-        if position not in self._known_away:
-            self._known_away[position] = _arc_km(self.points, _unit(*position))
-        return self._known_away[position]
+    def _tops(self) -> dict[str, float]:
+        every = ((modes, self.kmh[self._of(modes)]) for modes in ("road", "rail", "all"))
+        return {modes: max(LEGAL_MAX_KMH, float(kmh.max(initial=0.0))) for modes, kmh in every}
 
     def top(self, modes: str) -> float:
         """Return the highest speed of all links of some modes, at least the legal maximum."""
-        chosen = (
-            self.rail if modes == "rail" else ~self.rail if modes == "road" else self.rail | True
-        )
-        return max(LEGAL_MAX_KMH, float(self.kmh[chosen].max(initial=0.0)))
+        return self._tops[modes]
 
 
 def _unit(lon: float | np.ndarray, lat: float | np.ndarray) -> np.ndarray:

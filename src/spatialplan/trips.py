@@ -268,7 +268,8 @@ def _ids(pair: Pair) -> str:
 
 def _route_words(case: Case, route: Route) -> str:
     """Return the km of each class on a route, and what is not driving, in a few words."""
-    classes = dict(zip(case.network.links.index, case.network.links["class"], strict=True))
+    links = [leg.link_id for leg in route.legs if leg.link_id]
+    classes = dict(zip(links, case.network.links["class"].loc[links], strict=True))
     km: dict[str, float] = {}
     other = 0.0
     for leg in route.legs:

@@ -85,8 +85,7 @@ class Case:
     @cached_property
     def rides(self) -> Graph:
         """The same, but a train is taken at the very station where a trip begins."""
-        profile = replace(self.profile, access_limit_minutes=0.0)
-        return travel.compile_graph(self.network, profile)
+        return replace(self.graph, profile=replace(self.profile, access_limit_minutes=0.0))
 
     @cached_property
     def ceilings(self) -> tuple[Ceilings, ...]:
