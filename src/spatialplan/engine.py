@@ -378,6 +378,8 @@ class _Seeds:
     @cached_property
     def soonest(self) -> tuple[np.ndarray, np.ndarray]:
         """Vertices and units, each vertex once and the soonest first."""
+        if len(self.nodes) == 1:
+            return self.nodes, self.units
         order = np.argsort(self.units, kind="stable")
         _, first = np.unique(self.nodes[order], return_index=True)
         order = order[np.sort(first)]
