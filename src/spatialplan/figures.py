@@ -773,9 +773,9 @@ def save(figure: Figure, target: str | Path, dpi: int = 200) -> tuple[Path, Path
     return svg, png
 
 
+_FURTHER_DIGITS = re.compile(r"(?<=\.\d\d)\d+")
+
+
 def _rounded(svg: str) -> str:
     """Return an SVG with outlines to a hundredth of a point: half the size, the same look."""
     return re.sub(r' d="[^"]+"', lambda d: _FURTHER_DIGITS.sub("", d[0]), svg)
-
-
-_FURTHER_DIGITS = re.compile(r"(?<=\.\d\d)\d+")

@@ -204,7 +204,7 @@ def _write(folder: Path, found: Iterator[Dossier | Chapter], workers: int, bar: 
         assert isinstance(item, Dossier)
         sheets = report_tables(item)
         _write_tables(folder, item, sheets)
-        _write_layers(folder / GEOPACKAGE, item, easel.circles)
+        _write_layers(folder / GEOPACKAGE, item, easel)
         _write_chapters(folder, item, easel.pictures)
         easel.finish()
     _write_index(folder, item, sheets)
@@ -306,6 +306,10 @@ class _Easel:
             self.pictures[plan.id] = self._figures(data, f"figures/{plan.id}")
         return self.pictures[plan.id]
 
+    def layout_of(self, plan: Plan) -> gpd.GeoDataFrame:
+        """Return the elements of a plan whose figures are drawn, as geometry."""
+        return self._materials[plan.id].layout
+
     def _figures(self, data: Material, stem: str, drawn: Collection[str] = ()) -> list[Picture]:
         """Start the figures that this material can give and that are not drawn already."""
         from spatialplan import figures
@@ -400,14 +404,14 @@ def _downloads(folder: Path, sheets: Sequence[Table]) -> list[Download]:
 # --- layers -----------------------------------------------------------------------------------
 
 
-def _write_layers(path: Path, dossier: Dossier, circles: _Circles) -> None:
+def _write_layers(path: Path, dossier: Dossier, easel: _Easel) -> None:
     from spatialplan.files import write_layers
 
     layers = {
         "places": _flat(dossier.chapters[0].found.cases[0].gazetteer.table),
         "counties": _counties(dossier),
-        **_elements(dossier),
-        "circles": _circle_layer(dossier, circles),
+        **_elements([easel.layout_of(plan) for plan in dossier.plans]),
+        "circles": _circle_layer(dossier, easel.circles),
         "target_lines": _target_lines(dossier),
     }
     for name, network in _networks(dossier).items():
@@ -426,17 +430,12 @@ def _counties(dossier: Dossier) -> gpd.GeoDataFrame:
     return _flat(boundaries.counties(sorted({c for plan in dossier.plans for c in plan.area})))
 
 
-def _elements(dossier: Dossier) -> dict[str, gpd.GeoDataFrame]:
+def _elements(layouts: Sequence[gpd.GeoDataFrame]) -> dict[str, gpd.GeoDataFrame]:
     """Return the plans' elements: areas, lines and points in a layer each."""
     import geopandas as gpd
     import pandas as pd
 
-    from spatialplan.layout import layout
-
-    frames = [
-        _flat(layout(plan, plan.gazetteer).drop(columns=["spine", "rays"]))
-        for plan in dossier.plans
-    ]
+    frames = [_flat(layout.drop(columns=["spine", "rays"])) for layout in layouts]
     every = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
     kinds = {"areas": "Polygon", "lines": "LineString", "points": "Point"}
     return {
