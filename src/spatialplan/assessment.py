@@ -26,7 +26,7 @@ from spatialplan.targets import Case, Verdict
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["Assessment", "Situation", "assess", "earlier", "situation"]
+__all__ = ["Assessment", "Situation", "assess", "earlier", "edited", "situation"]
 
 NETWORK_SUFFIXES = (".gpkg", ".geojson", ".json")
 
@@ -155,7 +155,7 @@ def situation(
     *,
     plan_ids: Sequence[str] = (),
     edits: str | Path | Sequence[Edit] | None = None,
-    network: str | Path | None = None,
+    network: str | Path | Network | None = None,
     ties: str | Path = "",
     profile: str | Path = "operating",
     layers: Mapping[str, gpd.GeoDataFrame] | None = None,
@@ -170,8 +170,8 @@ def situation(
     edits
         An edit file, or edits.
     network
-        A network file, in place of the built-in network; the places of the plans are tied to
-        it, and what the scenario builds is added.
+        A network file (or what was read from one), in place of the built-in network; the
+        places of the plans are tied to it, and what the scenario builds is added.
     ties
         A CSV of ties to the network file that go before what is found.
     layers
@@ -191,15 +191,31 @@ def situation(
     else:
         chosen = chosen or scenarios.default(plan_ids or plans.plan_ids())
         found = Situation(scenarios.network_of(chosen), speeds, chosen, layers=layers or {})
-    if not edits:
-        return found
+    return edited(found, edits, asked) if edits else found
+
+
+def edited(
+    found: Situation, edits: str | Path | Sequence[Edit], asked: Sequence[Plan] = ()
+) -> Situation:
+    """Return a situation with edits (a file, or edits) applied.
+
+    Parameters
+    ----------
+    asked
+        Plans whose own places the edits may name.
+
+    Raises
+    ------
+    InputError
+        With every fault of the edits; nothing is applied then.
+    """
     # A planner's own plan brings places along, and its works may begin there.
     known = found.gazetteer.with_unknown([place for plan in asked for place in plan.places])
     apply = revision.apply_file if isinstance(edits, str | Path) else revision.apply
     applied = apply(found.network, edits, known)
     # What is made of an edited network is not kept: it would push out what the file gave.
-    edited = replace(applied.network, file=None)
-    return replace(found, network=edited, applied=applied)
+    network = replace(applied.network, file=None)
+    return replace(found, network=network, applied=applied)
 
 
 def earlier(against: str, **asked: Any) -> Situation:

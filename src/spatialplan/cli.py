@@ -225,8 +225,8 @@ def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Sit
 
     asked = _asked(options, plan_ids)
     found = assessment.situation(options.scenario, edits=options.edits, **asked)
-    for note in found.own.notes if found.own else ():
-        print(note, file=sys.stderr)
+    for line in found.own.lines if found.own else ():
+        print(line, file=sys.stderr)
     _tell_edits(found)
     return found
 

@@ -21,7 +21,7 @@ from spatialplan.plan import Plan, Project
 from spatialplan.scenario import Scenario
 from spatialplan.ties import Tied
 
-__all__ = ["OwnNetwork", "read"]
+__all__ = ["OwnNetwork", "extent_of", "read"]
 
 MARGIN_DEGREES = 0.03  # so far beyond its outermost nodes a network still tells what is there
 NAMED_AT_MOST, TIES_AT_MOST = 5, 20
@@ -55,9 +55,14 @@ class OwnNetwork:
     extent: shapely.Geometry
     notes: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> list[str]:
+        """The notes, and how the places were tied, as lines of text."""
+        return [*self.notes, *self.tied.lines(TIES_AT_MOST)]
+
 
 def read(
-    path: str | Path,
+    path: str | Path | Network,
     *,
     plans: Sequence[Plan] = (),
     scenario: Scenario | None = None,
@@ -67,6 +72,8 @@ def read(
 
     Parameters
     ----------
+    path
+        The file, or the network that was read from it.
     plans
         Their places are tied to the network.
     scenario
@@ -80,22 +87,26 @@ def read(
     InputError
         When a file has faults, or no link is open on the day.
     """
-    whole = networks.read(path)
+    whole = path if isinstance(path, Network) else networks.read(path)
     gazetteer = places.builtin().with_places([place for plan in plans for place in plan.places])
     gazetteer = ties.known_places(gazetteer, whole.places)
     today, notes = _of_day(whole, scenario)
     wanted = _wanted(plans, scenario, gazetteer)
-    given = _overrides(Path(path), overrides, today)
+    given = _overrides(whole.file, overrides, today)
     chosen = Gazetteer(gazetteer.table[gazetteer.table.index.isin([*wanted, *given])])
     tied = ties.tie(today, chosen, overrides=given)
-    notes += [*_part_notes(today), *tied.lines(TIES_AT_MOST)]
+    notes += _part_notes(today)
     network = tied.network
     if scenario is not None:
         network, more = _built(network, scenario, gazetteer)
         notes += more
-    hull = shapely.convex_hull(shapely.MultiPoint(whole.nodes.geometry.to_numpy()))
-    extent = shapely.buffer(hull, MARGIN_DEGREES)
-    return OwnNetwork(network, whole, gazetteer, tied, extent, tuple(notes))
+    return OwnNetwork(network, whole, gazetteer, tied, extent_of(whole), tuple(notes))
+
+
+def extent_of(network: Network) -> shapely.Geometry:
+    """Return where a network can tell what there is: a polygon in EPSG:4326."""
+    hull = shapely.convex_hull(shapely.MultiPoint(network.nodes.geometry.to_numpy()))
+    return shapely.buffer(hull, MARGIN_DEGREES)
 
 
 def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, list[str]]:
@@ -143,12 +154,12 @@ def _part_notes(network: Network) -> list[str]:
     return [f"{zh} {len(sizes)} separate parts of roads, no way between them"]
 
 
-def _overrides(path: Path, given: str | Path, network: Network) -> dict[str, str]:
+def _overrides(file: Path | None, given: str | Path, network: Network) -> dict[str, str]:
     """Return the ties that a user gave, now or when the network was imported."""
     if given:
         return ties.read_overrides(given)
-    beside = path.with_suffix(".ties.csv")
-    if not beside.is_file():
+    beside = file.with_suffix(".ties.csv") if file else None
+    if beside is None or not beside.is_file():
         return {}
     # Those that found their node have given it their id already.
     found = ties.read_overrides(beside).items()
