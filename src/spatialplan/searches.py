@@ -208,14 +208,14 @@ class _CompiledSearch(Search):
         from spatialplan import ways
 
         rows, total = self._rows(tails), np.zeros(len(tails))
-        values, back = np.asarray(of_arcs, dtype=float), self.graph.back
-        ends = self.graph.rank[heads]
+        back, ends = self.graph.back, self.graph.rank[heads]
+        values = np.asarray(of_arcs, dtype=float)[back.given]
         for block, chosen in self._by_block(rows):
+            chosen = chosen[np.lexsort([ends[chosen], rows[chosen]])]
             units = self._times(block).units
             total[chosen] = ways.sums(
-                back.pointer, back.arcs, back.given, units, rows[chosen] % self._block,
-                ends[chosen], values,
-            )  # fmt: skip
+                back.pointer, back.arcs, units, rows[chosen] % self._block, ends[chosen], values
+            )
         return total
 
     def arcs(self, start: int, end: int) -> list[int]:

@@ -55,13 +55,31 @@ def traced(pointer, arcs, given, dist, end):
 
 
 @jit
-def sums(pointer, arcs, given, units, rows, ends, values):
-    """Return what `values` of arcs (as given) add up to on the way of each row to its end."""
+def sums(pointer, arcs, units, rows, ends, values):
+    """Return what `values` of the arcs turned round add up to on the way of each row to its end.
+
+    A way is followed back as far as ways of the same row are known: cheap when the pairs of a
+    row follow each other, and those of neighbouring ends.
+    """
+    size = units.shape[1]
     total = np.zeros(len(rows))
+    known, of_row = np.zeros(size), np.full(size, -1, np.int64)
+    way = np.empty(size, np.int32)
     for i in range(len(rows)):
-        dist, node = units[rows[i]], ends[i]
-        while dist[node] > 0:
+        row, node, count = rows[i], ends[i], 0
+        dist = units[row]
+        while dist[node] > 0 and of_row[node] != row:
             at = _before(pointer, arcs, dist, node)
-            total[i] += values[given[at]]
+            known[node] = values[at]
+            way[count] = node
+            count += 1
             node = arcs[at, 0]
+        if of_row[node] == row:
+            total[i] = known[node]
+        while count > 0:
+            count -= 1
+            node = way[count]
+            total[i] += known[node]
+            known[node] = total[i]
+            of_row[node] = row
     return total
