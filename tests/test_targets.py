@@ -10,13 +10,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
 from spatialplan import assessment, boundaries, scenario, statistic, targets
+from spatialplan.bounds import ELLIPSE, Ceilings
 from spatialplan.errors import InputError
-from spatialplan.network import Network
+from spatialplan.geodesy import straight_km
+from spatialplan.network import RAIL, Network
+from spatialplan.places import Place
 from spatialplan.plan import Citation, Element, Plan, Target
 from spatialplan.targets import Case
 from spatialplan.verdict import Basis
@@ -347,6 +351,23 @@ def test_the_bound_holds_between_two_farms_beside_one_long_road():
         assert pair.lower_bound <= pair.minutes + 0.05
 
 
+@toy.FEW
+@given(network=toy.networks(), data=st.data())
+def test_no_faster_link_comes_near_a_trip_than_the_bound_says(network, data):
+    ceilings = Ceilings.of(network, FLAT)
+    spots = st.tuples(st.floats(-60, 100), st.floats(-60, 100))
+    (lon1, lat1), (lon2, lat2) = ends = [toy.lonlat(*data.draw(spots)) for _ in range(2)]
+    trip = [Place(f"z{i}", *end) for i, end in enumerate(ends)]
+    longest = ELLIPSE * straight_km(lon1, lat1, lon2, lat2)
+    for modes, chosen in (("road", network.levels != RAIL), ("rail", network.levels == RAIL)):
+        near = ceilings.near(*trip, modes)
+        faster = network.links[chosen & (network.links["design_speed_kmh"] > near).to_numpy()]
+        for line in faster.geometry:
+            lon, lat = shapely.get_coordinates(line.segmentize(0.01)).T
+            detour = straight_km(lon, lat, lon1, lat1) + straight_km(lon, lat, lon2, lat2)
+            assert detour.min() > longest * 0.995  # that one reckons on a sphere
+
+
 # --- interchanges, coverage, lengths ------------------------------------------------------------
 
 
@@ -363,7 +384,6 @@ def test_time_to_the_nearest_interchange():
 
 def test_an_interchange_in_each_county(monkeypatch):
     import geopandas as gpd
-    import shapely
 
     def box(x):
         corners = [toy.lonlat(*xy) for xy in ((x - 5, -5), (x + 5, -5), (x + 5, 5), (x - 5, 5))]

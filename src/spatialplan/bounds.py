@@ -20,6 +20,7 @@ __all__ = ["Bound", "Ceilings", "bound"]
 ELLIPSE = 2.0
 
 DEGREE_KM = 111.7  # no degree on Earth is longer
+SHORT_DEGREE_KM = 110.5  # no degree of a great circle is shorter
 FIRST_BLOCK = 256  # links looked at together
 
 
@@ -40,12 +41,12 @@ class Bound:
 class Ceilings:
     """The highest speed that any link allows, near a trip; the fastest links come first.
 
-    `points` are unit vectors of the ends and the quarters of each link, shape (5, links, 3);
-    no point of a link is farther than `reach`, in km, from one of them.
+    `lines` are in degrees, `boxes` (shape ``(links, 4)``) are their bounds: west, south, east,
+    north.
     """
 
-    points: np.ndarray
-    reach: np.ndarray
+    lines: np.ndarray
+    boxes: np.ndarray
     kmh: np.ndarray
     rail: np.ndarray
 
@@ -57,11 +58,8 @@ class Ceilings:
         kmh = np.fmax(design, profile.kmh(links["class"].to_numpy(), design))
         order = np.argsort(-kmh, kind="stable")
         lines = links.geometry.to_numpy()[order]
-        quarters = np.linspace(0.0, 1.0, 5)
-        spots = [shapely.line_interpolate_point(lines, f, normalized=True) for f in quarters]
-        points = np.stack([_unit(shapely.get_x(spot), shapely.get_y(spot)) for spot in spots])
-        reach = shapely.length(lines) / 8 * DEGREE_KM
-        return cls(points, reach, kmh[order], (links["mode"] == "rail").to_numpy()[order])
+        rail = (links["mode"] == "rail").to_numpy()[order]
+        return cls(lines, shapely.bounds(lines), kmh[order], rail)
 
     def near(self, origin: Place, destination: Place, modes: str) -> float:
         """Return the highest speed in km/h of the links near a trip; 0 when there are none.
@@ -73,16 +71,37 @@ class Ceilings:
         """
         ends = [_unit(place.lon, place.lat) for place in (origin, destination)]
         longest, known = ELLIPSE * float(_arc_km(*ends)), self._of(modes)
+        west, south, east, north = _box_around(origin, destination, longest)
         first, size = 0, FIRST_BLOCK
         # On a large network the first few links are mostly enough.
         while first < len(self.kmh):
             block = slice(first, first + size)
-            away = sum(_arc_km(self.points[:, block], end) for end in ends).min(axis=0)
-            inside = (away - 2 * self.reach[block] <= longest) & known[block]
-            if inside.any():
-                return float(self.kmh[block][inside.argmax()])
+            low, high = self.boxes[block, :2], self.boxes[block, 2:]
+            inside = (low <= [east, north]).all(axis=1) & (high >= [west, south]).all(axis=1)
+            chosen = first + np.flatnonzero(inside & known[block])
+            found = chosen[self._detour_km(chosen, ends) <= longest]
+            if len(found):
+                return float(self.kmh[found[0]])
             first, size = first + size, 2 * size
         return 0.0
+
+    def _detour_km(self, links: np.ndarray, ends: Sequence[np.ndarray]) -> np.ndarray:
+        """Return what a trip over each of some links comes to at the least, as the crow flies."""
+        points, reach = self._spots
+        new = links[np.isnan(reach[links])]
+        lines = self.lines[new]
+        for row, share in zip(points, np.linspace(0.0, 1.0, len(points)), strict=True):
+            spot = shapely.line_interpolate_point(lines, share, normalized=True)
+            row[new] = _unit(shapely.get_x(spot), shapely.get_y(spot))
+        # No point of a link is farther from one of them.
+        reach[new] = shapely.length(lines) / (2 * len(points) - 2) * DEGREE_KM
+        away = sum(_arc_km(points[:, links], end) for end in ends).min(axis=0)
+        return away - 2 * reach[links]
+
+    @cached_property
+    def _spots(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ends and quarters of links as unit vectors, and km: filled in as they are asked for."""
+        return np.empty((5, len(self.kmh), 3)), np.full(len(self.kmh), np.nan)
 
     def _of(self, modes: str) -> np.ndarray:
         return {"rail": self.rail, "road": ~self.rail}.get(modes, self.rail | True)
@@ -95,6 +114,21 @@ class Ceilings:
     def top(self, modes: str) -> float:
         """Return the highest speed of all links of some modes, at least the legal maximum."""
         return self._tops[modes]
+
+
+def _box_around(origin: Place, destination: Place, longest: float) -> tuple[float, ...]:
+    """Return the degrees (west, south, east, north) of all places with a short enough detour.
+
+    Those from which both ends are at most `longest` km away in sum: so one is at most half.
+    """
+    lon, lat = sorted((origin.lon, destination.lon)), sorted((origin.lat, destination.lat))
+    beyond = longest / 2 / SHORT_DEGREE_KM
+    south, north = lat[0] - beyond, lat[1] + beyond
+    wider = beyond / max(np.cos(np.radians(max(-south, north))), 1e-9)
+    west, east = lon[0] - wider, lon[1] + wider
+    if west < -180 or east > 180:  # at a pole, or over the date line
+        return -180.0, south, 180.0, north
+    return west, south, east, north
 
 
 def _unit(lon: float | np.ndarray, lat: float | np.ndarray) -> np.ndarray:
