@@ -210,8 +210,8 @@ class _CompiledSearch(Search):
         rows, total = self._rows(tails), np.zeros(len(tails))
         back, ends = self.graph.back, self.graph.rank[heads]
         values = np.asarray(of_arcs, dtype=float)[back.given]
-        for block, chosen in self._by_block(rows):
-            chosen = chosen[np.lexsort([ends[chosen], rows[chosen]])]
+        for block, some in self._by_block(rows):
+            chosen = some[np.lexsort([ends[some], rows[some]])]
             units = self._times(block).units
             total[chosen] = ways.sums(
                 back.pointer, back.arcs, units, rows[chosen] % self._block, ends[chosen], values
