@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -169,19 +169,40 @@ class Network:
         A link without a date is there always when it is open, and never when it is not;
         a link that is still being built comes in on the date it is expected.
         """
+        return self.part(self.links_at(date), date=end_of(date))
+
+    def links_at(self, date: str) -> np.ndarray:
+        """Return which links are there on a day, by the rule of `at`."""
         day = end_of(date)
         opened = self.links["opened"]
         ended = (self.links["closed"] != "") & _is_by(self.links["closed"], day)
         dated = (self.links["status"] == "open") | (opened != "")
-        return self._with_links(self.links[_is_by(opened, day) & ~ended & dated], date=day)
+        return (_is_by(opened, day) & ~ended & dated).to_numpy()
 
-    def _with_links(self, links: gpd.GeoDataFrame, date: str | None = None) -> Network:
-        used = np.zeros(len(self.nodes), dtype=bool)
-        for side in ("from_node", "to_node"):
-            found = self.nodes.index.get_indexer(links[side])
-            used[found[found >= 0]] = True
-        date = self.date if date is None else date
-        return replace(self, nodes=self.nodes[used], links=links, date=date)
+    def part(self, kept: np.ndarray, *, date: str = "") -> Network:
+        """Return the network of some links (a mask), and of the nodes that they use."""
+        ends = [side[kept] for side in self.ends]
+        used = np.zeros(len(self.nodes) + 1, dtype=bool)
+        for side in ends:
+            used[side] = True
+        used[-1] = False  # where ends are counted that are no node of the network, -1
+        number = np.where(used, np.cumsum(used) - 1, -1)
+        used = used[:-1]
+        if used.all() and kept.all():
+            return self.like(date=date)
+        found = replace(self, nodes=self.nodes[used], links=self.links[kept], date=date)
+        found.__dict__["ends"] = tuple(number[side] for side in ends)
+        return found
+
+    def like(self, **changes: Any) -> Network:
+        """Return this network with other fields, its rows of nodes and links the same.
+
+        What was found out about the rows, as where links end, is not looked up again.
+        """
+        known = ("ends", "levels", "lonlat", "_link_trees")
+        found = replace(self, **changes)
+        found.__dict__.update({key: self.__dict__[key] for key in known if key in self.__dict__})
+        return found
 
     @cached_property
     def turns(self) -> gpd.GeoDataFrame:
@@ -205,10 +226,13 @@ class Network:
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions in `nodes` of the first and the last node of each link."""
         index = self.nodes.index
-        return (
-            index.get_indexer(self.links["from_node"]),
-            index.get_indexer(self.links["to_node"]),
-        )
+        return tuple(_positions(index, self.links[side]) for side in ("from_node", "to_node"))
+
+    @cached_property
+    def lonlat(self) -> np.ndarray:
+        """Positions of the nodes in degrees, shape ``(nodes, 2)``; NaN where there is none."""
+        points = self.nodes.geometry.to_numpy()
+        return np.column_stack([shapely.get_x(points), shapely.get_y(points)])
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -218,23 +242,16 @@ class Network:
         return np.where(rail, RAIL, np.where(fast, EXPRESSWAY, SURFACE))
 
     @cached_property
-    def _link_trees(self) -> dict[int, tuple[shapely.STRtree, np.ndarray, float]]:
+    def _link_trees(self) -> dict[int, tuple[shapely.STRtree, np.ndarray]]:
         return {}
 
-    def _link_tree(self, level: int) -> tuple[shapely.STRtree, np.ndarray, float]:
-        """Return an index of the road links of a level, their positions, and the squeeze.
-
-        Longitudes are squeezed by the cosine of the mean latitude, so that the nearest in
-        the plane is the nearest on the ground.
-        """
+    def _link_tree(self, level: int) -> tuple[shapely.STRtree, np.ndarray]:
+        """Return an index of the lines of the road links of a level, and their positions."""
         if level not in self._link_trees:
             usable = (self.levels == level) & (self.links["mode"] != "walk").to_numpy()
             positions = np.flatnonzero(usable)
-            lines = self.links.geometry.to_numpy()[positions]
-            mean = np.mean(shapely.get_coordinates(lines)[:, 1]) if len(lines) else 0.0
-            squeeze = float(np.cos(np.radians(mean)))
-            flat = shapely.transform(lines, lambda xy: xy * [squeeze, 1.0])
-            self._link_trees[level] = shapely.STRtree(flat), positions, squeeze
+            tree = shapely.STRtree(self.links.geometry.to_numpy()[positions])
+            self._link_trees[level] = tree, positions
         return self._link_trees[level]
 
     def nearest_link(
@@ -245,10 +262,19 @@ class Network:
         None when there is no link of this level. By default ordinary roads: nobody enters an
         expressway or a railway between its gates.
         """
-        tree, positions, squeeze = self._link_tree(level)
+        tree, positions = self._link_tree(level)
         if not len(positions):
             return None
-        found = int(positions[tree.nearest(shapely.Point(lon * squeeze, lat))])
+        # Longitudes shrink with the latitude: nearest with them squeezed is nearest on the
+        # ground. Squeezed, no distance is less than squeeze times what it was; a billionth
+        # is for rounding.
+        squeeze = np.cos(np.radians(lat))
+        here = shapely.Point(lon, lat)
+        reach = shapely.distance(tree.geometries[tree.nearest(here)], here) / squeeze * (1 + 1e-9)
+        near = tree.query(here, predicate="dwithin", distance=reach)
+        flat = shapely.transform(tree.geometries[near], lambda xy: xy * [squeeze, 1.0])
+        away = shapely.distance(flat, shapely.Point(lon * squeeze, lat))
+        found = int(positions[near[away.argmin()]])
         fraction, *foot = locate(self.links.geometry.iloc[found], lon, lat)
         return found, fraction, float(straight_km(lon, lat, *foot))
 
@@ -275,16 +301,16 @@ class Network:
         both = ~self.links["oneway"].to_numpy(dtype=bool)
         changes = self._level_changes(profile)
         zeros = np.zeros(len(changes[0]))
-        codes = (
-            np.concatenate([tail, head[both], changes[0]]),
-            np.concatenate([head, tail[both], changes[1]]),
-        )
-        used, compact = np.unique(np.concatenate(codes), return_inverse=True)
+        tails = np.concatenate([tail, head[both], changes[0]])
+        heads = np.concatenate([head, tail[both], changes[1]])
+        is_vertex = np.zeros(count * len(LEVEL_SUFFIX), dtype=bool)
+        is_vertex[tails] = is_vertex[heads] = True
+        used, number = np.flatnonzero(is_vertex), np.cumsum(is_vertex) - 1
         return Arcs(
             vertex_node=used % max(count, 1),
             vertex_level=used // max(count, 1),
-            tail=compact[: len(codes[0])],
-            head=compact[len(codes[0]) :],
+            tail=number[tails],
+            head=number[heads],
             minutes=np.concatenate([minutes, minutes[both], changes[2]]),
             km=np.concatenate([km, km[both], zeros]),
             link=np.concatenate([position, position[both], zeros.astype(int) - 1]),
@@ -358,17 +384,14 @@ class Network:
         found: list[Fault] = []
         for link_id, row in self._suspect_links().iterrows():
             found += _link_faults(f"{where} {link_id}".strip(), row, self.nodes.index)
-        empty = self.nodes.geometry.is_empty | self.nodes.geometry.isna()
-        coordinates = shapely.get_coordinates(self.nodes.geometry[~empty])
-        beyond = np.abs(coordinates[:, 0]) > 180, np.abs(coordinates[:, 1]) > 90
-        wrong = [*self.nodes.index[empty], *self.nodes.index[~empty][beyond[0] | beyond[1]]]
+        there = (np.abs(self.lonlat) <= [180, 90]).all(axis=1)
         found += [
             Fault(
                 f"{where} {node}".strip(),
                 "节点没有有效坐标;请补上经纬度",
                 "the node has no valid position; give longitude and latitude",
             )
-            for node in wrong
+            for node in self.nodes.index[~there]
         ]
         return found
 
@@ -376,8 +399,9 @@ class Network:
         """Return the links that some quick test finds odd (all tests are repeated singly)."""
         links = self.links
         first, last = self.ends
-        dates = pd.unique(links[["opened", "closed"]].to_numpy().ravel())
+        dates = {*links["opened"].unique(), *links["closed"].unique()}
         wrong_dates = [date for date in dates if not is_date(date)]
+        lines = links.geometry.to_numpy()
         good = (
             links["mode"].isin(MODES)
             & links["class"].isin(list(CLASSES))
@@ -391,9 +415,9 @@ class Network:
             & ((links["mode"] == "rail") == links["class"].isin(list(RAIL_CLASSES)))
             & ~links["opened"].isin(wrong_dates)
             & ~links["closed"].isin(wrong_dates)
-            & (links.geometry.geom_type == "LineString")
-            & ~links.geometry.is_empty
-            & _on_earth(links.geometry.to_numpy())
+            & (shapely.get_type_id(lines) == shapely.GeometryType.LINESTRING)
+            & ~shapely.is_empty(lines)
+            & _on_earth(lines)
         )
         return links[~good]
 
@@ -423,6 +447,18 @@ def _on_earth(lines: np.ndarray) -> np.ndarray:
     good = np.ones(len(lines), dtype=bool)
     good[line[wrong]] = False
     return good
+
+
+def _positions(index: pd.Index, ids: pd.Series) -> np.ndarray:
+    """Return where ids are in an index; -1 for those that are not there."""
+    if getattr(index.dtype, "storage", "") != "pyarrow" or ids.dtype != index.dtype:
+        return index.get_indexer(ids)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # In a third of the time, and pandas need not keep a million names for it.
+    found = pc.index_in(pa.array(ids.array), value_set=pa.array(index.array))
+    return found.fill_null(-1).to_numpy().astype(np.intp)
 
 
 def _is_by(dates: pd.Series, day: str) -> pd.Series:
@@ -508,11 +544,13 @@ def as_links(frame: pd.DataFrame, geometry: list | np.ndarray | None = None) -> 
     frame["status"] = frame["status"].where(frame["status"] != "", "open")
     lines = frame["geometry"] if geometry is None else geometry
     columns = [name for name in LINK_COLUMNS if name != "geometry"]
-    return gpd.GeoDataFrame(frame[columns], geometry=list(lines), crs=4326)
+    return gpd.GeoDataFrame(frame[columns], geometry=np.asarray(lines, dtype=object), crs=4326)
 
 
 def as_text(values: pd.Series) -> pd.Series:
     """Return values as text, empty where missing; 2024.0, as files have it, is 2024."""
+    if values.dtype == "str":  # as pandas 3 reads text
+        return values.fillna("")
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
     return values.astype(object).where(values.notna(), "").astype(str)
@@ -585,14 +623,13 @@ def read(path: str | Path) -> Network:
             raise InputError.of(f"{path} {layer}", "图层是空的", "the layer is empty")
         collect(_layer_faults(frame, _NEEDED[layer], f"{path} {layer}"))
     collect_some(_number_faults(links, path.name), path.name)
-    nodes, links = (frame.to_crs(4326) for frame in (nodes, links))
+    nodes, links = _in_degrees(nodes), _in_degrees(links)
     nodes = as_nodes(nodes.assign(node_id=as_text(nodes["node_id"])).set_index("node_id"))
     links = links.assign(link_id=as_text(links["link_id"])).set_index("link_id")
     network = Network(nodes, as_links(links, _single_lines(links)), path.stem)
     turn_faults = _restriction_faults(turns, f"{path.name} restrictions")
     collect_some([*network.faults(path.name), *turn_faults], path.name)
-    return replace(
-        network,
+    return network.like(
         links=_turned(network),
         restrictions=as_restrictions(turns),
         places=as_places(towns),
@@ -663,6 +700,13 @@ def _restriction_faults(table: pd.DataFrame, where: str) -> list[Fault]:
     ]
 
 
+def _in_degrees(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a layer in EPSG:4326, from which CGCS2000 differs less than the data err."""
+    if frame.crs == 4490:
+        return frame.set_crs(4326, allow_override=True)
+    return frame.to_crs(4326)
+
+
 def _single_lines(links: gpd.GeoDataFrame) -> np.ndarray:
     """Return the lines of links; QGIS likes to save a line as a collection of one."""
     lines = links.geometry.to_numpy()
@@ -674,12 +718,19 @@ def _single_lines(links: gpd.GeoDataFrame) -> np.ndarray:
 def _turned(network: Network) -> gpd.GeoDataFrame:
     """Return the links, each line drawn from its first node to its last."""
     lines = network.links.geometry.to_numpy()
-    first, last = (network.nodes.geometry.to_numpy()[side] for side in network.ends)
-    start, end = shapely.get_point(lines, 0), shapely.get_point(lines, -1)
-    as_is = shapely.distance(start, first) + shapely.distance(end, last)
-    wrong = shapely.distance(start, last) + shapely.distance(end, first) < as_is
+    first, last = (network.lonlat[side] for side in network.ends)
+    xy, count = shapely.get_coordinates(lines), shapely.get_num_coordinates(lines)
+    after = np.cumsum(count)
+    start, end = xy[after - count], xy[after - 1]
+    wrong = _apart(start, last) + _apart(end, first) < _apart(start, first) + _apart(end, last)
+    if not wrong.any():
+        return network.links
     lines[wrong] = shapely.reverse(lines[wrong])
     return network.links.set_geometry(lines)
+
+
+def _apart(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.hypot(*(some - others).T)
 
 
 def _read_layers(path: Path) -> list[gpd.GeoDataFrame]:
