@@ -52,10 +52,12 @@ RESTRICTION_COLUMNS = (
     "via_node",
     "to_link",
     "kind",
+    "via_links",
     "tag",
     "geometry",
 )
 RESTRICTION_KINDS = ("no", "only")
+VIA = " > "  # between the ids of the links that a restriction goes by way of
 PLACE_COLUMNS = (
     *("name_zh", "name_en", "kind", "county", "adcode", "accuracy_m"),
     *("source", "confidence", "aliases", "note"),
@@ -146,8 +148,10 @@ class Network:
     restrictions
         Turn restrictions; columns as in `RESTRICTION_COLUMNS`, points in EPSG:4326. ``kind`` is
         ``no`` (from this link over this node into that link one may not go) or ``only``
-        (one may go nowhere else). Rows about links or nodes that are not here are asleep:
-        they count again when an edit is taken back.
+        (one may go nowhere else); ``via_links`` names the links between the two, joined by
+        `VIA`, when they do not meet: the node is then where the first link ends. Rows about
+        links or nodes that are not here are asleep: they count again when an edit is taken
+        back.
     places
         The places that came with the network, as the table of a gazetteer; often none.
     file
@@ -206,10 +210,10 @@ class Network:
 
     @cached_property
     def turns(self) -> gpd.GeoDataFrame:
-        """The turn restrictions that count: their node and both their links are here."""
-        table = self.restrictions
-        ends = table["from_link"].isin(self.links.index) & table["to_link"].isin(self.links.index)
-        return table[ends & table["via_node"].isin(self.nodes.index)]
+        """The turn restrictions that count: their node and their links are here, and meet."""
+        from spatialplan import turns
+
+        return self.restrictions[turns.usable(self, self.restrictions)]
 
     @cached_property
     def _node_by_place(self) -> dict[str, str]:
@@ -255,23 +259,32 @@ class Network:
         return self._link_trees[level]
 
     def nearest_link(
-        self, lon: float, lat: float, level: int = SURFACE
+        self, lon: float, lat: float, level: int = SURFACE, without: np.ndarray | None = None
     ) -> tuple[int, float, float] | None:
         """Return the nearest link of a level: its position, the fraction along it, and km to it.
 
         None when there is no link of this level. By default ordinary roads: nobody enters an
-        expressway or a railway between its gates.
+        expressway or a railway between its gates. `without` marks links to be passed over.
         """
         tree, positions = self._link_tree(level)
-        if not len(positions):
+        usable = np.ones(len(positions), dtype=bool) if without is None else ~without[positions]
+        if not usable.any():
             return None
+        here = shapely.Point(lon, lat)
+
+        def within(reach: float) -> np.ndarray:
+            near = tree.query(here, predicate="dwithin", distance=reach)
+            return near[usable[near]]
+
         # Longitudes shrink with the latitude: nearest with them squeezed is nearest on the
         # ground. Squeezed, no distance is less than squeeze times what it was; a billionth
         # is for rounding.
         squeeze = np.cos(np.radians(lat))
-        here = shapely.Point(lon, lat)
-        reach = shapely.distance(tree.geometries[tree.nearest(here)], here) / squeeze * (1 + 1e-9)
-        near = tree.query(here, predicate="dwithin", distance=reach)
+        reach = float(shapely.distance(tree.geometries[tree.nearest(here)], here))
+        while not len(near := within(reach * (1 + 1e-9))):
+            reach = 2 * reach + 1e-3
+        best = shapely.distance(tree.geometries[near], here).min()
+        near = within(best / squeeze * (1 + 1e-9))
         flat = shapely.transform(tree.geometries[near], lambda xy: xy * [squeeze, 1.0])
         away = shapely.distance(flat, shapely.Point(lon * squeeze, lat))
         found = int(positions[near[away.argmin()]])
