@@ -111,6 +111,34 @@ def test_several_layers_must_be_chosen_from(tmp_path):
     with pytest.raises(InputError, match="国道、省道"):
         readers.read_file(path)
     assert len(readers.read_file(path, layer="省道").network.links) == 3
+    with pytest.raises(InputError, match=r"没有图层“县道”.*国道、省道"):
+        readers.read_file(path, layer="县道")
+
+
+def test_shapefile_that_was_not_copied_whole(tmp_path):
+    path = tmp_path / "a.shp"
+    roads().to_file(path, encoding="gbk")
+    path.with_suffix(".shx").rename(tmp_path / "kept")
+    with pytest.raises(InputError, match=r"缺 \.shx"):
+        readers.read_file(path)
+    (tmp_path / "kept").rename(path.with_suffix(".shx"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(InputError, match="不完整") as caught:
+        readers.read_file(path)
+    assert len(caught.value.faults) == 1
+    path.write_bytes(whole)
+    path.with_suffix(".dbf").unlink()
+    assert any(".dbf" in note for note in readers.read_file(path).notes)
+
+
+def test_shapefile_with_its_suffixes_in_capitals(tmp_path):
+    layer(name=["兰郎线", "临大线", "康冶线"]).to_file(tmp_path / "a.shp", encoding="gbk")
+    for part in list(tmp_path.iterdir()):
+        part.rename(tmp_path / part.name.upper())
+    found = readers.read_file(tmp_path / "A.SHP")
+    assert found.network.links["name_zh"].iloc[0] == "兰郎线"
+    assert not any(".cpg" in note for note in found.notes)
 
 
 # Coordinates
@@ -215,6 +243,40 @@ def test_gcj02_is_shifted_back_within_a_millimetre(tmp_path):
     assert np.abs(ends(mended) - expected).max() < 2e-7  # nodes are rounded to 1e-7
 
 
+@pytest.mark.parametrize(("epsg", "guess"), [(4543, ""), (4522, "EPSG:4522"), (4495, "EPSG:4495")])
+def test_northing_first_is_recognised_in_projected_layers(tmp_path, epsg, guess):
+    frame = layer().to_crs(epsg)
+    turned = shapely.transform(frame.geometry.to_numpy(), lambda xy: xy[:, ::-1])
+    swapped = frame.set_geometry(gpd.GeoSeries(turned, crs=epsg))
+    assert detect_crs(swapped.total_bounds) == (guess, "swapped")
+    swapped.to_file(tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match="--swap-axes"):
+        readers.read_file(tmp_path / "a.gpkg")
+    found = readers.read_file(tmp_path / "a.gpkg", mends=Mends(swap_axes=True)).network
+    assert ends(found)[:, 0].max() == pytest.approx(103.4, abs=1e-6)
+
+
+def test_zone_number_other_than_the_declared_one(tmp_path):
+    layer().to_crs(4523).set_crs(4522, allow_override=True).to_file(tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match=r"不符.*EPSG:4523"):
+        readers.read_file(tmp_path / "a.gpkg")
+
+
+def test_projected_coordinates_far_from_where_their_crs_is_used(tmp_path):
+    frame = layer().to_crs(3405)  # UTM of Vietnam
+    frame.set_crs(2056, allow_override=True).to_file(tmp_path / "a.gpkg")  # Switzerland
+    with pytest.raises(InputError, match="不符"):
+        readers.read_file(tmp_path / "a.gpkg")
+
+
+def test_without_a_zone_the_message_says_where_the_layer_would_lie():
+    frame = layer().to_crs(4543).set_crs(None, allow_override=True)
+    with pytest.raises(InputError) as caught:
+        readers.imported(frame, "a", "a")
+    assert "102° EPSG:4543 在临夏回族自治州" in str(caught.value)
+    assert "105° EPSG:4544 在" in str(caught.value)
+
+
 def test_unknown_crs_option(tmp_path):
     layer().to_file(tmp_path / "a.gpkg")
     with pytest.raises(InputError, match="--crs"):
@@ -262,6 +324,11 @@ defaults: {class: class4, source: 普查, confidence: M}
         ("values: {class: {甲: 高级}}", "高级"),
         ("defaults: {class: 高级}", "高级"),
         ("columns: 3", "columns"),
+        ("columns: {class: [a]}", "列名"),
+        ("columns: {ref: {column: a, unit: km}}", "ref"),
+        ("defaults: {design_speed_kmh: fast}", "数字"),
+        ("defaults: {mode: x}", "方式 x"),
+        ("values: {status: {已建: 好}}", "状态 好"),
         ("3", "键"),
     ],
 )
@@ -304,6 +371,78 @@ def test_every_bad_row_is_named(tmp_path):
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("texts", "km"),
+    [
+        (["17,500", "9500.5", ""], [17.5, 9.5005]),
+        (["17.5公里", "9500 米", None], [17.5, 9.5]),
+        (["17.5km", "9500m", " "], [17.5, 9.5]),
+    ],
+)
+def test_units_and_commas_in_cells(tmp_path, texts, km):
+    layer(cd=texts, speed=["80km/h", "60 公里/小时", "40"]).to_file(tmp_path / "a.shp")
+    columns = mapping(tmp_path, "columns: {length_km: {column: cd, unit: m}}")
+    links = readers.read_file(tmp_path / "a.shp", columns=columns).network.links
+    assert list(links["length_km"][:2]) == pytest.approx(km)
+    assert links["length_basis"].iloc[2] == "drawn"
+    assert list(links["design_speed_kmh"]) == [80, 60, 40]
+
+
+def test_whole_numbers_that_a_file_keeps_as_fractions_are_the_same_words(tmp_path):
+    layer(dj=[1, 2, None], link_id=[7, None, 9]).to_file(tmp_path / "a.gpkg")
+    columns = mapping(
+        tmp_path,
+        "columns: {class: dj}\nvalues: {class: {1: class1, 2: class2}}\ndefaults: {class: class4}",
+    )
+    links = readers.read_file(tmp_path / "a.gpkg", columns=columns).network.links
+    assert list(links["class"]) == ["class1", "class2", "class4"]
+    assert list(links.index) == ["7", "l1", "9"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+def test_mapped_column_whose_name_a_shapefile_cut(tmp_path, encoding):
+    frame = layer(道路技术等级代码=["一级", "二级", "三级"])
+    frame.columns = [n.encode(encoding)[:10].decode(encoding, "ignore") for n in frame.columns]
+    frame.to_file(tmp_path / "a.shp", encoding=encoding)
+    columns = mapping(tmp_path, "columns: {class: 道路技术等级代码}")
+    links = readers.read_file(tmp_path / "a.shp", columns=columns).network.links
+    assert list(links["class"]) == ["class1", "class2", "class3"]
+
+
+def test_words_for_mode_and_status_and_dates_as_bureaus_write_them(tmp_path):
+    frame = layer(
+        方式=["公路", "", "道路"], 状态=["已建", "在建", "规划"],
+        通车时间=["2021年5月", "202309", "2027/1/15"],
+    )  # fmt: skip
+    frame.to_file(tmp_path / "a.gpkg")
+    links = readers.read_file(tmp_path / "a.gpkg").network.links
+    assert set(links["mode"]) == {"road"}
+    assert list(links["status"]) == ["open", "construction", "planned"]
+    assert list(links["opened"]) == ["2021-05", "2023-09", "2027-01"]
+    days = pd.to_datetime(["2021-05-06", None, "2019-01-01"])
+    layer(opened=days).to_file(tmp_path / "b.gpkg")
+    links = readers.read_file(tmp_path / "b.gpkg").network.links
+    assert list(links["opened"]) == ["2021-05", "", "2019-01"]
+
+
+def test_one_fault_for_each_unknown_word(tmp_path):
+    layer(
+        mode=["?", "?", "road"], status=["x", "", "y"], opened=["2021-13", "soon", "soon"]
+    ).to_file(tmp_path / "a.gpkg")
+    with pytest.raises(InputError) as caught:
+        readers.read_file(tmp_path / "a.gpkg")
+    assert len(caught.value.faults) == 5
+    assert "第2个要素等 2 个: opened" in str(caught.value)
+
+
+def test_roads_are_not_as_fast_as_railways(tmp_path):
+    frame = layer(speed=[250, 250, 60], **{"class": ["hsr", "class1", "class2"]})
+    frame.to_file(tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match="第2个要素") as caught:
+        readers.read_file(tmp_path / "a.gpkg")
+    assert len(caught.value.faults) == 1
+
+
 def test_words_where_numbers_belong(tmp_path):
     layer(speed=["八十", "60", ""]).to_file(tmp_path / "a.gpkg")
     with pytest.raises(InputError, match=r"第1个要素.*八十"):
@@ -313,20 +452,30 @@ def test_words_where_numbers_belong(tmp_path):
 def test_nan_coordinates_and_missing_geometry():
     with np.errstate(invalid="ignore"):
         broken = shapely.LineString([(103, 35), (103.1, np.nan)])
-    shapes = [
-        broken,
-        None,
-        shapely.Point(103, 35),
-        shapely.LineString([(103, 35), (103.1, 35)]),
-    ]
+    shapes = [broken, None, shapely.LineString([(103, 35), (103.1, 35)])]
     frame = gpd.GeoDataFrame(geometry=shapes, crs=4326)
     with pytest.raises(InputError) as caught:
         readers.imported(frame, "a", "a")
-    assert [fault.where for fault in caught.value.faults] == [
-        "a 第2个要素",
-        "a 第3个要素",
-        "a 第1个要素",
-    ]
+    assert [fault.where for fault in caught.value.faults] == ["a 第2个要素", "a 第1个要素"]
+
+
+def test_points_among_lines_are_left_out_and_told():
+    shapes = [shapely.Point(103, 35), *layer().geometry, shapely.box(103, 35, 104, 36)]
+    found = readers.imported(gpd.GeoDataFrame(geometry=shapes, crs=4326), "a", "a")
+    assert len(found.network.links) == 3
+    assert any("Point、Polygon" in note and ": 2" in note for note in found.notes)
+
+
+def test_a_written_network_in_one_geojson_is_read_again(tmp_path):
+    readers.imported(roads(), "a", "a").network.write(tmp_path / "a.geojson")
+    again = readers.read_file(tmp_path / "a.geojson").network
+    assert sorted(again.links["ref"]) == ["G309", "S309", "X370"]
+
+
+def test_features_are_numbered_as_in_the_file_when_an_area_is_cut_out():
+    frame = layer(speed=[60, 0, 60])
+    with pytest.raises(InputError, match="第2个要素"):
+        readers.imported(frame, "a", "a", area=shapely.box(103.35, 35.5, 103.5, 35.65))
 
 
 def test_very_many_faults_are_counted():
@@ -396,6 +545,30 @@ def test_ends_within_the_snapping_distance_are_one_node():
     frame = gpd.GeoDataFrame(geometry=shapes, crs=4326)
     assert len(readers.imported(frame, "a", "a", keep="all").parts) == 2
     assert len(readers.imported(frame, "a", "a", mends=Mends(snap_m=1.0)).parts) == 1
+
+
+def test_published_length_of_a_line_of_several_parts_is_shared_out():
+    parts = shapely.MultiLineString([LINES[0], LINES[2]])
+    frame = gpd.GeoDataFrame({"length_km": [22.0]}, geometry=[parts], crs=4490)
+    for mends in (Mends(), Mends(crossings=True)):
+        links = readers.imported(frame, "a", "a", mends=mends).network.links
+        assert len(links) == 2
+        assert links["length_km"].sum() == pytest.approx(22.0)
+        assert set(links["length_basis"]) == {"pro_rata"}
+
+
+def test_lines_without_length_and_lines_drawn_twice_are_told():
+    spot = shapely.LineString([(103.2, 35.6), (103.2, 35.6)])
+    first = shapely.LineString(LINES[0])
+    shapes = [*layer().geometry, spot, first.reverse(), first]
+    frame = gpd.GeoDataFrame(geometry=shapes, crs=4490)
+    found = readers.imported(frame, "a", "a")
+    assert len(found.network.links) == 5
+    assert any("零长度" in note and "第 4 个" in note for note in found.notes)
+    assert any("重复" in note and "第 5、6 个" in note for note in found.notes)
+    # A road drawn once for each direction is not drawn twice.
+    oneway = frame.assign(oneway=["no", "no", "no", "no", "yes", "yes"]).iloc[[4, 5]]
+    assert not any("重复" in note for note in readers.imported(oneway, "a", "a").notes)
 
 
 def test_small_parts_are_left_out_and_told():

@@ -12,14 +12,20 @@ from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 
-from spatialplan import gcj02
+from spatialplan import boundaries, gcj02
 from spatialplan.errors import Fault, InputError, collect_some
 
 __all__ = ["Mends", "as_wgs84", "detect_crs"]
 
 CHINA = (72.0, 3.0, 136.0, 54.0)  # west, south, east, north
+EARTH = (-180.0, -90.0, 180.0, 90.0)
+ZONE_METRES = 1_000_000  # what each zone before an easting adds
+# CGCS2000 / 3-degree Gauss-Kruger without zone numbers, by central meridian: where China is wide.
+MERIDIANS = {meridian: f"EPSG:{4534 + (meridian - 75) // 3}" for meridian in range(96, 115, 3)}
+FAR_DEGREES = 6.0  # a zone is at times used for its neighbours too, never farther
 
 
 @dataclass(frozen=True)
@@ -51,33 +57,39 @@ def detect_crs(bounds: Sequence[float]) -> tuple[str, str]:
     tuple of str
         ``("EPSG:4523", "zoned")`` for CGCS2000 Gauss-Kruger in 3-degree zones with the zone
         before the easting; ``("", "unzoned")`` without it, where the central meridian cannot
-        be known; ``("EPSG:4490", "degrees")``; ``("EPSG:4490", "swapped")`` for latitude first;
-        ``("EPSG:3857", "mercator")``; ``("", "unknown")``.
+        be known; ``("EPSG:4490", "degrees")``; ``("EPSG:3857", "mercator")``; ``("EPSG:…",
+        "swapped")`` for any of these with latitude or northing first; ``("", "unknown")``.
     """
+    code, look = _plain_look(bounds)
+    if look != "unknown":
+        return code, look
+    code, look = _plain_look(_turned(bounds))
+    return ("", "unknown") if look == "unknown" else (code, "swapped")
+
+
+def _plain_look(bounds: Sequence[float]) -> tuple[str, str]:
+    """Return what coordinates look like when easting or longitude comes first."""
     west, south, east, north = bounds
-    in_north = south >= 1.5e6 and north <= 6.2e6
-    if _within(bounds, CHINA) or (
-        abs(west) <= 180
-        and abs(east) <= 180
-        and -90 <= south <= 90
-        and -90 <= north <= 90
-        and not _within(_turned(bounds), CHINA)
-    ):
+    on_earth = _within(bounds, EARTH) and not _within(_turned(bounds), CHINA)
+    if on_earth or _within(bounds, CHINA):
         return "EPSG:4490", "degrees"
-    if _within(_turned(bounds), CHINA):
-        return "EPSG:4490", "swapped"
-    zone = int(west // 1_000_000)
-    if in_north and zone == int(east // 1_000_000):
-        offset = west - zone * 1_000_000
-        if 25 <= zone <= 45 and offset > 1e5:
-            return f"EPSG:{4513 + zone - 25}", "zoned"
-        if 13 <= zone <= 23 and offset > 1e5:
-            return f"EPSG:{4491 + zone - 13}", "zoned"
-    if in_north and west >= 1e5 and east <= 9e5:
-        return "", "unzoned"
+    if south >= 1.5e6 and north <= 6.2e6:
+        zone = _zone(west)
+        if zone == _zone(east) and west - zone * ZONE_METRES > 1e5:
+            if 25 <= zone <= 45:
+                return f"EPSG:{4513 + zone - 25}", "zoned"
+            if 13 <= zone <= 23:
+                return f"EPSG:{4491 + zone - 13}", "zoned"
+        if west >= 1e5 and east <= 9e5:
+            return "", "unzoned"
     if west >= 8e6 and east <= 15.2e6 and south >= 3e5 and north <= 7.3e6:
         return "EPSG:3857", "mercator"
     return "", "unknown"
+
+
+def _zone(easting: float) -> int:
+    """Return the number of the zone before an easting; 0: there is none."""
+    return int(easting // ZONE_METRES) if np.isfinite(easting) else 0
 
 
 def _within(bounds: Sequence[float], box: Sequence[float]) -> bool:
@@ -94,7 +106,7 @@ _LOOKS = {
     "zoned": ("带号的 CGCS2000 高斯投影", "CGCS2000 Gauss-Kruger with the zone number"),
     "unzoned": ("不带带号的高斯投影(中央经线不详)", "Gauss-Kruger, central meridian unknown"),
     "degrees": ("经纬度", "degrees"),
-    "swapped": ("纬度在前的经纬度", "degrees with latitude first"),
+    "swapped": ("纬度或北坐标在前", "latitude or northing comes first"),
     "mercator": ("网络墨卡托", "web Mercator"),
     "unknown": ("说不清的坐标", "nothing known"),
 }
@@ -104,8 +116,7 @@ def as_wgs84(
     frame: gpd.GeoDataFrame, where: str, mends: Mends
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Return the lines in EPSG:4326 with what was noticed, or say what is wrong."""
-    frame = _only_lines(frame, where)
-    notes: list[str] = []
+    frame, notes = _only_lines(frame, where)
     if mends.swap_axes:
         frame = frame.set_geometry(
             gpd.GeoSeries(
@@ -133,13 +144,11 @@ def as_wgs84(
         raise _unclear(where, frame, look)
     _check_declared(frame, where, look)
     lines = frame.to_crs(4326)
-    if not np.isfinite(lines.total_bounds).all() or not _within(
-        lines.total_bounds, (-180, -90, 180, 90)
-    ):
+    if not np.isfinite(lines.total_bounds).all() or not _within(lines.total_bounds, EARTH):
         raise _unclear(where, frame, look)
     if mends.gcj02:
         lines = lines.set_geometry(
-            gpd.GeoSeries(_from_gcj02(lines.geometry.to_numpy()), lines.index, crs=4326)
+            gpd.GeoSeries(gcj02.shift_back(lines.geometry.to_numpy()), lines.index, crs=4326)
         )
         notes.append("已从 GCJ-02 纠回 WGS84 shifted back from GCJ-02")
     elif re.search("gcj|amap|高德|火星|腾讯|tencent", where, flags=re.IGNORECASE):
@@ -157,7 +166,7 @@ def _unclear(where: str, frame: gpd.GeoDataFrame, look: str) -> InputError:
     if look == "swapped":
         advice += " 和 --swap-axes"
     if look == "unzoned":
-        advice += "(3 度带中央经线 102° 用 EPSG:4543,105° 用 EPSG:4544)"
+        advice += f"({_by_meridian(frame.total_bounds)})"
     if frame.crs is None:
         return InputError.of(
             where,
@@ -171,23 +180,49 @@ def _unclear(where: str, frame: gpd.GeoDataFrame, look: str) -> InputError:
     )
 
 
+def _by_meridian(bounds: Sequence[float]) -> str:
+    """Return where the middle of coordinates without a zone lies, by central meridian."""
+    west, south, east, north = bounds
+    middle = [shapely.Point((west + east) / 2, (south + north) / 2)]
+    counties = boundaries.counties()
+    found = []
+    for meridian, code in MERIDIANS.items():
+        spot = gpd.GeoSeries(middle, crs=code).to_crs(4326)[0]
+        inside = counties[counties.contains(spot)]
+        name = "".join(inside[["city_zh", "name_zh"]].iloc[0]) if len(inside) else "各县之外"
+        found.append(f"{meridian}° {code} 在{name}")
+    return f"按中央经线,图层中心:{'、'.join(found)}"
+
+
 def _check_declared(frame: gpd.GeoDataFrame, where: str, look: str) -> None:
     """Refuse coordinates that cannot be in the CRS that the file declares."""
-    if frame.crs.is_geographic:
-        if look == "swapped":
-            raise InputError.of(
-                where,
-                "坐标像是纬度在前;请加 --swap-axes",
-                "latitude seems to come first; add --swap-axes",
-            )
-        if look != "degrees":
-            raise _unclear(where, frame, look)
-        return
-    if look in ("degrees", "swapped"):
+    geographic = frame.crs.is_geographic
+    if look == "swapped" and (geographic or _is_gauss(frame)):
+        raise InputError.of(
+            where,
+            "坐标像是纬度或北坐标在前;请加 --swap-axes",
+            "latitude or northing seems to come first; add --swap-axes",
+        )
+    if geographic:
+        fits = look == "degrees"
+    elif _is_gauss(frame) and look in ("zoned", "unzoned"):
+        fits = _zone(frame.total_bounds[0]) == _zone(_false_easting(frame))
+    else:
+        fits = look != "degrees" and not _far_from_use(frame)
+    if not fits:
         raise _unclear(where, frame, look)
-    zoned = _false_easting(frame) >= 1e6
-    if (look == "zoned") != zoned and look in ("zoned", "unzoned") and _is_gauss(frame):
-        raise _unclear(where, frame, look)
+
+
+def _far_from_use(frame: gpd.GeoDataFrame) -> bool:
+    """Say whether coordinates lie far from where their projected CRS is used."""
+    use = frame.crs.area_of_use
+    if use is None:
+        return False
+    west, south, east, north = frame.total_bounds
+    middle = gpd.GeoSeries.from_xy([(west + east) / 2], [(south + north) / 2], crs=frame.crs)
+    lon, lat = shapely.get_coordinates(middle.to_crs(4326).to_numpy())[0]
+    beyond = (use.west - lon, lon - use.east, use.south - lat, lat - use.north)
+    return not max(beyond) <= FAR_DEGREES  # also where it has no position at all
 
 
 def _is_gauss(frame: gpd.GeoDataFrame) -> bool:
@@ -201,36 +236,45 @@ def _false_easting(frame: gpd.GeoDataFrame) -> float:
     return values[0] if values else 0.0
 
 
-def _from_gcj02(lines: np.ndarray) -> np.ndarray:
-    """Return lines moved back from GCJ-02; the shift is inverted by fixed-point iteration."""
-
-    def back(xy: np.ndarray) -> np.ndarray:
-        guess = xy.copy()
-        for _ in range(4):  # each step gains three digits: below a millimetre
-            guess += xy - np.column_stack(gcj02.to_gcj02(guess[:, 0], guess[:, 1]))
-        return guess
-
-    return shapely.transform(lines, back)
-
-
-def _only_lines(frame: gpd.GeoDataFrame, where: str) -> gpd.GeoDataFrame:
+def _only_lines(frame: gpd.GeoDataFrame, where: str) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """Return the lines of a layer, flat; points and areas among them are left out and told."""
     if not isinstance(frame, gpd.GeoDataFrame) or frame.empty:
         raise InputError.of(where, "图层是空的", "the layer is empty")
     shapes = frame.geometry
-    faults = [
-        Fault(f"{where} 第{row + 1}个要素", "没有几何", "the feature has no geometry")
-        for row in np.flatnonzero(shapes.isna() | shapes.is_empty)
-    ]
+    nothing = (shapes.isna() | shapes.is_empty).to_numpy()
     kinds = shapes.geom_type.to_numpy()
-    other = ~np.isin(kinds, ["LineString", "MultiLineString"]) & shapes.notna().to_numpy()
-    faults += [
-        Fault(f"{where} 第{row + 1}个要素", f"应是线,这里是 {kinds[row]}", "a line is needed here")
-        for row in np.flatnonzero(other)
+    lines = np.isin(kinds, ["LineString", "MultiLineString"]) & ~nothing
+    other = ~lines & ~nothing
+    faults = [
+        Fault(
+            f"{where} 第{row + 1}个要素",
+            "没有几何;请在 QGIS 中补画,或删去这一行",
+            "the feature has no geometry; draw it, or delete the row",
+        )
+        for row in np.flatnonzero(nothing)
     ]
+    if not lines.any():
+        faults += [
+            Fault(
+                f"{where} 第{row + 1}个要素",
+                f"应是线,这里是 {kinds[row]}",
+                "a line is needed here",
+            )
+            for row in np.flatnonzero(other)
+        ]
     xy, owner = shapely.get_coordinates(shapes.to_numpy(), return_index=True)
     faults += [
-        Fault(f"{where} 第{row + 1}个要素", "坐标不是数(NaN)", "NaN among the coordinates")
+        Fault(
+            f"{where} 第{row + 1}个要素",
+            "坐标不是数(NaN);请重画这条线",
+            "NaN among the coordinates; draw the line anew",
+        )
         for row in np.unique(owner[~np.isfinite(xy).all(axis=1)])
     ]
     collect_some(faults, where)
-    return frame.set_geometry(gpd.GeoSeries(shapely.force_2d(shapes), frame.index, crs=frame.crs))
+    flat = gpd.GeoSeries(shapely.force_2d(shapes), frame.index, crs=frame.crs)
+    found = frame.set_geometry(flat)[lines]
+    if not other.any():
+        return found, []
+    names = "、".join(pd.unique(kinds[other]))
+    return found, [f"不是线的要素({names}),未用 not lines, left out: {other.sum()}"]

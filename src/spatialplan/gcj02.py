@@ -1,6 +1,6 @@
-"""The shift of Chinese web maps (GCJ-02), for drawing on Amap tiles only.
+"""The shift of Chinese web maps (GCJ-02): for drawing on Amap tiles, and to mend such layers.
 
-Measuring and files stay in WGS84. The formula is the published reverse-engineered one (the
+Measuring and files are in WGS84. The formula is the published reverse-engineered one (the
 "eviltransform" algorithm, 2013) on the ellipsoid of Krasovsky 1940; no official one is public.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-__all__ = ["shift", "to_gcj02"]
+__all__ = ["shift", "shift_back", "to_gcj02"]
 
 _AXIS = 6378245.0
 _ECCENTRICITY2 = 0.00669342162296594323
@@ -68,3 +68,15 @@ def _east(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def shift(geometry: np.ndarray | shapely.Geometry) -> np.ndarray | shapely.Geometry:
     """Return geometries (EPSG:4326) moved to GCJ-02, for drawing on Amap tiles."""
     return shapely.transform(geometry, lambda xy: np.column_stack(to_gcj02(xy[:, 0], xy[:, 1])))
+
+
+def shift_back(geometry: np.ndarray | shapely.Geometry) -> np.ndarray | shapely.Geometry:
+    """Return geometries in GCJ-02 moved to EPSG:4326, to a millimetre."""
+
+    def back(xy: np.ndarray) -> np.ndarray:
+        guess = xy.copy()
+        for _ in range(4):  # each step of the fixed-point iteration gains three digits
+            guess += xy - np.column_stack(to_gcj02(guess[:, 0], guess[:, 1]))
+        return guess
+
+    return shapely.transform(geometry, back)

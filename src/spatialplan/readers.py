@@ -6,8 +6,8 @@ Chinese web maps) is detected where it can be, told, and mended only when asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from spatialplan.columns import Columns, cell_text, our_columns
 from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
 from spatialplan.coordinates import Mends, as_wgs84
 from spatialplan.draft import part_basis
-from spatialplan.errors import Fault, InputError, collect, collect_some, nearest_names
-from spatialplan.files import load_yaml
+from spatialplan.errors import Fault, InputError, collect, collect_some
 from spatialplan.geodesy import straight_km
-from spatialplan.network import LINK_COLUMNS, Network, as_links, as_nodes
-from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES
+from spatialplan.network import Network, as_links, as_nodes
+from spatialplan.standards import RAIL_CLASSES
 
 __all__ = [
     "Columns",
@@ -38,116 +38,7 @@ __all__ = [
 ]
 
 _DECIMALS = 7  # of a degree: about a centimetre
-# Names that bureaus use for what our columns hold; a YAML mapping goes before them.
-USUAL_NAMES: dict[str, tuple[str, ...]] = {
-    "class": ("class", "技术等级", "公路等级", "道路等级", "等级", "jsdj"),
-    "design_speed_kmh": ("design_speed_kmh", "speed", "设计速度", "设计车速", "设计时速", "sjss"),
-    "length_km": ("length_km", "里程km", "里程_km"),
-    "ref": ("ref", "路线编号", "路线代码", "道路编号", "lxbh", "lxdm"),
-    "name_zh": ("name_zh", "name", "路线名称", "道路名称", "名称", "lxmc"),
-    "oneway": ("oneway", "单行"),
-    "mode": ("mode", "方式"),
-    "link_id": ("link_id", "编号", "路段编号"),
-    "status": ("status", "状态"),
-    "opened": ("opened", "通车时间"),
-    "source": ("source", "来源"),
-}
-USUAL_CLASSES = {
-    "高速": "expressway",
-    "一级": "class1",
-    "二级": "class2",
-    "三级": "class3",
-    "四级": "class4",
-    "等外": "class4",
-    "等外公路": "class4",
-    "城市道路": "urban",
-    "匝道": "ramp",
-    "连接线": "access",
-} | {zh: name for name, (zh, _) in CLASSES.items()}
-_YES = ("yes", "true", "1", "1.0", "是", "单行", "t")
-_UNITS = {"km": 1.0, "m": 0.001, "公里": 1.0, "米": 0.001, "km/h": 1.0, "m/s": 3.6}
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a layer hold what, from a planner's YAML file.
-
-    `columns`: ours to theirs; `units`: of a column of theirs that is not in km or km/h;
-    `values`: for a column of ours their words to ours; `defaults`: for what they lack.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, path: str | Path) -> Columns:
-        """Read a mapping.
-
-        The file has ``columns: {class: 技术等级, length_km: {column: 里程, unit: m}}``,
-        ``values: {class: {甲: class1}}`` and ``defaults: {class: class3}``, each of them
-        optional.
-
-        Raises
-        ------
-        InputError
-            With every fault: unknown keys, columns, units, classes.
-        """
-        content = load_yaml(path)
-        if not isinstance(content, dict):
-            raise InputError.of(path, "列映射应是“键: 值”的表", "the mapping is a table of keys")
-        collect(_mapping_faults(content, str(path)))
-        asked = {
-            name: item if isinstance(item, dict) else {"column": item}
-            for name, item in (content.get("columns") or {}).items()
-        }
-        return cls(
-            columns={name: str(item["column"]) for name, item in asked.items()},
-            units={name: item["unit"] for name, item in asked.items() if "unit" in item},
-            values={
-                name: {str(key): value for key, value in words.items()}
-                for name, words in (content.get("values") or {}).items()
-            },
-            defaults=content.get("defaults") or {},
-        )
-
-
-_OURS = ("link_id", *(name for name in LINK_COLUMNS if name not in ("from_node", "to_node")))
-
-
-def _mapping_faults(content: Mapping[str, Any], where: str) -> Iterator[Fault]:
-    for key, part in content.items():
-        if key not in ("columns", "values", "defaults"):
-            yield Fault(where, f"不认识的键“{key}”;可用 columns、values、defaults", "unknown key")
-        elif not isinstance(part, dict | None):
-            yield Fault(f"{where} {key}", "应是“键: 值”的表", "this is a table of keys")
-        else:
-            for name, item in (part or {}).items():
-                yield from _entry_faults(key, name, item, f"{where} {key}")
-
-
-def _entry_faults(key: str, name: str, item: Any, where: str) -> Iterator[Fault]:
-    if name not in _OURS:
-        near = "、".join(nearest_names(str(name), _OURS))
-        yield Fault(where, f"没有列 {name};相近的有:{near}", "not a column of links")
-    elif key == "columns" and isinstance(item, dict):
-        if "column" not in item or item.get("unit", "km") not in _UNITS:
-            yield Fault(
-                f"{where} {name}",
-                f"应写 {{column: 列名, unit: {'|'.join(_UNITS)}}}",
-                "give the column, and one of these units",
-            )
-    elif key == "values" and not isinstance(item, dict):
-        yield Fault(f"{where} {name}", "应写 {原值: 新值}", "give a table of their words to ours")
-    words = item.values() if key == "values" and isinstance(item, dict) else ()
-    for word in [*words, *([item] if key == "defaults" else [])]:
-        if name == "class" and word not in CLASSES:
-            yield Fault(
-                f"{where} {name}",
-                f"等级 {word} 无效;可用 {'、'.join(CLASSES)}",
-                "class is none of the known classes",
-            )
+_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -232,19 +123,43 @@ def imported(
 ) -> Imported:
     """Return the network of a layer that was read, in whatever CRS; see `read_file`."""
     mends = mends or Mends()
-    lines, more = as_wgs84(frame, where, mends)
+    lines, more = as_wgs84(frame.reset_index(drop=True), where, mends)
     if area is not None:
         lines = lines[shapely.intersects(lines.geometry.to_numpy(), area)]
     if lines.empty:
         raise InputError.of(where, "没有线要素(或都在范围外)", "no lines, or none in the area")
-    table, said = _our_columns(lines, columns or Columns(), where, default_class)
+    table, said = our_columns(lines, columns or Columns(), where, default_class)
+    said += _odd_lines(table)
     if mends.crossings:
         table, count = _cut_at_crossings(table)
         said.append(f"在 {count} 处交叉点相连 joined at crossings")
     whole = network_of_lines(table, default_class=default_class, name=name, snap_m=mends.snap_m)
-    collect(whole.faults(where))
+    collect_some(whole.faults(where), where)
     network, parts = main_parts(with_kinds(whole), keep)
     return Imported(network, parts, (*notes, *more, *said))
+
+
+def _odd_lines(table: gpd.GeoDataFrame) -> Iterator[str]:
+    """Yield what is said of lines that have no length, and of those drawn twice."""
+    lines = table.geometry.to_numpy()
+    xy, last = shapely.get_coordinates(lines), np.cumsum(shapely.get_num_coordinates(lines)) - 1
+    first, length = np.append(0, last[:-1] + 1), shapely.length(lines)
+    ends = np.round(np.column_stack([xy[first], xy[last]]), _DECIMALS)
+    turned = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
+    ends[turned] = ends[turned][:, [2, 3, 0, 1]]
+    # Two one-way lines of opposite directions are the two sides of a road.
+    way = np.where(table["oneway"], 1 + turned, 0) if "oneway" in table else np.zeros(len(table))
+    nothing = length == 0
+    same = np.column_stack([ends, np.round(length, 2 + _DECIMALS), way])
+    twice = pd.DataFrame(same).duplicated().to_numpy() & ~nothing
+    for found, zh, en in (
+        (nothing, "零长度的线,未用", "lines without length, left out"),
+        (twice, "重复画的线,统计里程时会重复计,宜在 QGIS 中删去", "lines drawn twice, both kept"),
+    ):
+        if found.any():
+            rows = "、".join(f"{row + 1}" for row in table.index[found][:_NAMED_AT_MOST])
+            more = "等" if found.sum() > _NAMED_AT_MOST else ""
+            yield f"{zh} {en}: {found.sum()}(第 {rows} {more}个要素)"
 
 
 # Reading layers
@@ -255,9 +170,12 @@ def _read_layer(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame
 
     if not path.exists():
         raise InputError.of(path, "文件不存在", "no such file")
+    shape = path.suffix.lower() == ".shp" and path.is_file()
+    if shape:
+        collect(_shapefile_faults(path))
     try:
-        name = layer or _line_layer(path, pyogrio.list_layers(path))
-        return _decoded(path, name, encoding)
+        name = _line_layer(path, layer, pyogrio.list_layers(path))
+        frame, notes = _decoded(path, name, encoding)
     except InputError:
         raise
     except Exception as error:  # pyogrio raises many kinds
@@ -266,11 +184,47 @@ def _read_layer(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame
             "读不出图层:文件可能损坏,或不是 Shapefile、GeoPackage、GeoJSON、File Geodatabase",
             f"damaged, or not a vector file: {str(error).splitlines()[0]}",
         ) from None
+    if shape and not _has(path, ".dbf"):
+        notes.append("缺 .dbf,因此没有属性 the .dbf is missing, so there are no attributes")
+    return frame, notes
 
 
-def _line_layer(path: Path, layers: np.ndarray) -> str:
-    """Return the only layer of lines; one called ``links`` or ``roads`` goes before others."""
-    found = [str(name) for name, kind in layers if kind is None or "Line" in str(kind)]
+def _has(path: Path, suffix: str) -> bool:
+    """Say whether a Shapefile has its part of this suffix, in small letters or capitals."""
+    return any(path.with_suffix(name).is_file() for name in (suffix, suffix.upper()))
+
+
+def _shapefile_faults(path: Path) -> Iterator[Fault]:
+    """Yield what a Shapefile lacks that was not copied whole."""
+    with path.open("rb") as file:
+        head = file.read(28)
+    if head[:4] != b"\x00\x00\x27\x0a":
+        return  # no Shapefile at all: the driver says so
+    if not _has(path, ".shx"):
+        yield Fault(
+            str(path),
+            "缺 .shx;请把同名的 .shp、.shx、.dbf、.prj、.cpg 一起复制过来",
+            "the .shx is missing; copy all the files that have this name",
+        )
+    size, wanted = path.stat().st_size, 2 * int.from_bytes(head[24:28], "big")  # 16-bit words
+    if size < wanted:
+        yield Fault(
+            str(path),
+            f"文件不完整:应有 {wanted} 字节,只有 {size} 字节;请重新复制",
+            "the file is cut off; copy it anew",
+        )
+
+
+def _line_layer(path: Path, asked: str, layers: np.ndarray) -> str:
+    """Return the layer asked for, or the only one of lines; ``links``, ``roads`` go first."""
+    if asked:
+        names = [str(name) for name, _ in layers]
+        if asked in names:
+            return asked
+        raise InputError.of(
+            path, f"没有图层“{asked}”;可用:{'、'.join(names)}", "no such layer; see those there are"
+        )
+    found = [str(name) for name, kind in layers if kind is None or _is_of_lines(str(kind))]
     unknown = [str(name) for name, kind in layers if str(kind) in ("Unknown", "Geometry")]
     found = found or unknown
     for usual in ("links", "roads"):
@@ -287,10 +241,14 @@ def _line_layer(path: Path, layers: np.ndarray) -> str:
     raise InputError.of(path, "没有线图层", "no layer of lines")
 
 
+def _is_of_lines(kind: str) -> bool:
+    return any(word in kind for word in ("Line", "Curve", "CircularString"))
+
+
 def _decoded(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Return a layer; of a Shapefile that does not say its encoding, or wrongly, as it decodes."""
     shape = path.suffix.lower() == ".shp"
-    if encoding or not shape or path.with_suffix(".cpg").is_file():
+    if encoding or not shape or _has(path, ".cpg"):
         try:
             return gpd.read_file(
                 path, layer=layer, **({"encoding": encoding} if encoding else {})
@@ -332,151 +290,6 @@ def _recoded(raw: gpd.GeoDataFrame, encoding: str) -> gpd.GeoDataFrame:
     return frame.rename(columns=names)
 
 
-# Attributes
-
-
-def _our_columns(
-    lines: gpd.GeoDataFrame, columns: Columns, where: str, default_class: str
-) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """Return the lines with our columns, filled from theirs."""
-    found, faults = _matched(lines, columns, where)
-    table = gpd.GeoDataFrame(geometry=lines.geometry.to_numpy(), crs=4326)
-    notes = []
-    for name, theirs in found.items():
-        values = lines[theirs].reset_index(drop=True)
-        if name in columns.values:
-            values = values.map(lambda v, words=columns.values[name]: words.get(_text(v), v))
-        if name in ("length_km", "design_speed_kmh"):
-            values, more = _as_numbers(values, name, theirs, where)
-            values *= _UNITS[columns.units.get(name, "km")]
-            faults += more
-        table[name] = values
-    if "class" in table:
-        table["class"], more = _as_classes(table["class"], where, default_class)
-        faults += more
-    elif "class" not in columns.defaults:
-        notes.append(f"没有等级列,全按 {CLASSES[default_class][0]} 计 all as {default_class}")
-    for name, value in columns.defaults.items():
-        blank = table[name].isna() | (table[name] == "") if name in table else True
-        table[name] = value if blank is True else table[name].where(~blank, value)
-    if "oneway" in table:
-        table["oneway"] = [_text(value).lower() in _YES for value in table["oneway"]]
-    if "mode" not in table and "class" in table:
-        table["mode"] = np.where(table["class"].isin(RAIL_CLASSES), "rail", "road")
-    if "length_km" in table:
-        table["length_basis"] = table.get("length_basis", "published")
-    table["source"] = table.get("source", where)
-    faults += list(_row_faults(table, where))
-    collect_some(faults, where)
-    if found:
-        used = "、".join(f"{theirs}→{name}" for name, theirs in found.items() if theirs != name)
-        notes += [f"所用的列 columns used: {used}"] if used else []
-    return table, notes
-
-
-def _matched(
-    lines: gpd.GeoDataFrame, columns: Columns, where: str
-) -> tuple[dict[str, str], list[Fault]]:
-    """Return which of their columns holds what, by the mapping and by usual names."""
-    theirs = {str(name).lower(): str(name) for name in lines.columns if name != "geometry"}
-    found, faults = {}, []
-    for name, asked in columns.columns.items():
-        if asked in lines.columns:
-            found[name] = asked
-        else:
-            near = "、".join(nearest_names(asked, theirs.values()))
-            faults.append(
-                Fault(where, f"没有列“{asked}”;相近的有:{near}", "the layer has no such column")
-            )
-    for name in _OURS:
-        usual = USUAL_NAMES.get(name, (name,))
-        if name not in columns.columns and name != "geometry":
-            match = next((theirs[word] for word in _spellings(usual) if word in theirs), None)
-            if match:
-                found[name] = match
-    return found, faults
-
-
-def _spellings(names: Sequence[str]) -> Iterator[str]:
-    """Yield names, and what is left of them in the ten bytes of a Shapefile in UTF-8."""
-    for name in names:
-        yield name
-        short = name.encode()[:10].decode(errors="ignore")
-        if len(short) >= 3:
-            yield short
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
-        return ""
-    return str(value).strip()
-
-
-def _as_numbers(
-    values: pd.Series, name: str, theirs: str, where: str
-) -> tuple[pd.Series, list[Fault]]:
-    texts = values.map(_text)
-    numbers = pd.to_numeric(texts.where(texts != "").astype(object), errors="coerce").astype(float)
-    bad = np.flatnonzero((texts != "") & numbers.isna())
-    return numbers, [
-        Fault(
-            f"{where} 第{row + 1}个要素",
-            f"{theirs} 不是数字:{texts.iloc[row]}",
-            f"{name} is not a number",
-        )
-        for row in bad
-    ]
-
-
-def _as_classes(values: pd.Series, where: str, default: str) -> tuple[pd.Series, list[Fault]]:
-    """Return our classes for their words; one fault for each word that is not known."""
-    texts = values.map(_text)
-    known = {name: name for name in CLASSES} | USUAL_CLASSES
-    found = texts.map(known).astype(object)
-    found = found.where(texts != "", default)
-    faults = []
-    for word in texts[found.isna()].unique():
-        rows = np.flatnonzero(texts == word)
-        faults.append(
-            Fault(
-                f"{where} 第{rows[0] + 1}个要素等 {len(rows)} 个",
-                f"不认识的等级“{word}”;请在 --columns 的 values: class: 中对应到 "
-                f"{'、'.join(CLASSES)}",
-                "an unknown class; map it in the file of --columns",
-            )
-        )
-    return found.fillna(default), faults
-
-
-def _row_faults(table: pd.DataFrame, where: str) -> Iterator[Fault]:
-    """Yield rows with absurd speeds or lengths, unknown modes, or ids used twice."""
-    tests = (
-        ("design_speed_kmh", 400.0, "设计速度应在 0 到 400 km/h 之间", "the speed is absurd"),
-        ("length_km", 5000.0, "里程应是正的公里数", "the length is not a positive number of km"),
-    )
-    for name, top, zh, en in tests:
-        if name in table:
-            values = table[name].to_numpy(dtype=float)
-            for row in np.flatnonzero((values <= 0) | (values > top)):
-                yield Fault(f"{where} 第{row + 1}个要素", f"{zh}:{values[row]:g}", en)
-    if "mode" in table:
-        for row in np.flatnonzero(~table["mode"].isin(MODES)):
-            yield Fault(
-                f"{where} 第{row + 1}个要素",
-                f"方式“{table['mode'].iloc[row]}”无效;可用 {'、'.join(MODES)}",
-                "mode is not known",
-            )
-    if "link_id" in table:
-        ids = table["link_id"].map(_text)
-        for row in np.flatnonzero(ids.duplicated() & (ids != "")):
-            first = int(np.flatnonzero(ids == ids.iloc[row])[0])
-            yield Fault(
-                f"{where} 第{row + 1}个要素",
-                f"编号 {ids.iloc[row]} 与第{first + 1}个要素重复",
-                "the id is used twice",
-            )
-
-
 # Topology
 
 
@@ -498,8 +311,7 @@ def network_of_lines(
     snap_m
         Ends that lie this near to one another are one node; 0: within a centimetre.
     """
-    parts = lines.explode(index_parts=False, ignore_index=True)
-    parts = parts[parts.geometry.geom_type == "LineString"].reset_index(drop=True)
+    parts = _in_parts(lines)
     geometry = parts.geometry.to_numpy()
     xy = np.round(shapely.get_coordinates(geometry), _DECIMALS)
     count = shapely.get_num_coordinates(geometry)
@@ -544,7 +356,7 @@ def _link_ids(frame: pd.DataFrame) -> pd.Index:
     """Return the ids given, numbered where a line has several parts, and ours for the rest."""
     if "link_id" not in frame:
         return pd.Index([f"l{i}" for i in range(len(frame))])
-    given = frame["link_id"].map(_text)
+    given = frame["link_id"].map(cell_text)
     blank = given == ""
     ids = given.where(~blank, [f"l{i}" for i in range(len(frame))])
     repeat = ids.groupby(ids).cumcount()
@@ -569,7 +381,7 @@ def _cut_at_crossings(table: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, int]:
 
     An expressway or a railway is never joined so: what crosses it goes over or under it.
     """
-    table = table.explode(index_parts=False, ignore_index=True)
+    table = _in_parts(table)
     lines = table.geometry.to_numpy()
     tree = shapely.STRtree(lines)
     one, other = tree.query(lines, predicate="intersects")
@@ -596,14 +408,35 @@ def _cut_at_crossings(table: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, int]:
         geometry=flat,
         crs=4326,
     )
-    if "length_km" in result:
-        km = drawn_km(shapely.get_coordinates(flat), shapely.get_num_coordinates(flat))
-        whole = np.bincount(owner, weights=km, minlength=len(lines))
-        result["length_km"] *= km / whole[owner]
-        split = np.bincount(owner)[owner] > 1
-        of_part = result["length_basis"].map(part_basis)
-        result["length_basis"] = result["length_basis"].where(~split, of_part)
-    return result, len(joints)
+    return _shared_out(result, owner), len(joints)
+
+
+def _in_parts(lines: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return lines with those of several parts taken apart."""
+    if (lines.geom_type == "LineString").all():
+        return lines.reset_index(drop=True)
+    parts = lines.reset_index(drop=True).explode(index_parts=False)
+    parts = parts[parts.geom_type == "LineString"]
+    return _shared_out(parts.reset_index(drop=True), parts.index.to_numpy())
+
+
+def _shared_out(pieces: gpd.GeoDataFrame, owner: np.ndarray) -> gpd.GeoDataFrame:
+    """Return pieces of lines, each with its share of the length given for the whole of its owner.
+
+    `owner` numbers the whole lines.
+    """
+    if "length_km" not in pieces:
+        return pieces
+    lines = pieces.geometry.to_numpy()
+    km = drawn_km(shapely.get_coordinates(lines), shapely.get_num_coordinates(lines))
+    whole = np.bincount(owner, weights=km)[owner]
+    split = np.bincount(owner)[owner] > 1
+    share = np.divide(km, whole, out=np.ones_like(km), where=split & (whole > 0))
+    basis = pieces["length_basis"]
+    return pieces.assign(
+        length_km=pieces["length_km"] * share,
+        length_basis=basis.where(~split, basis.map(part_basis)),
+    )
 
 
 def _spots(shape: shapely.Geometry) -> np.ndarray:
