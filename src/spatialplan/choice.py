@@ -9,7 +9,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -28,25 +27,16 @@ ALONG_SHARE = 0.5  # and so much of the distance of its ends lies along the line
 
 def chosen_links(draft: Draft, edit: Edit) -> tuple[list[str], list[str]]:
     """Return the ids of the links an edit means, after its guard has held, and notes."""
-    network = draft.network()
-    links = network.links
-    mask = pd.Series(True, links.index)
-    for key in ("ref", "name_zh", "class", "mode"):
-        if key in edit.where:
-            mask &= links[key].isin([as_word(value) for value in as_list(edit.where[key])])
-    if "link_id" in edit.where:
-        asked = [as_word(item) for item in as_list(edit.where["link_id"])]
-        unknown = [item for item in asked if item not in links.index]
-        if unknown:
-            near = "、".join(nearest_names(unknown[0], links.index))
-            raise InputError.of(
-                edit.spot, f"没有路段 {unknown[0]};相近的有:{near}", "no link of this id"
-            )
-        mask &= links.index.isin(asked)
-    for key, select in (("polygon", _within), ("line", _beside)):
-        if key in edit.where:
-            mask &= select(links, edit.where[key], edit.spot)
-    chosen = list(links.index[mask])
+    where = edit.where
+    tables = draft.tables()
+    if "link_id" in where:
+        asked = [as_word(item) for item in as_list(where["link_id"])]
+        _check_ids(draft, edit, asked)
+        links = draft.links(asked)
+        tables = [(links, np.ones(len(links), dtype=bool))]
+    chosen = [
+        link_id for links, there in tables for link_id in links.index[there & _meant(links, edit)]
+    ]
     notes: list[str] = []
     if "between" in edit.where and chosen:
         chosen = _between(draft, edit, chosen, notes)
@@ -57,8 +47,30 @@ def chosen_links(draft: Draft, edit: Edit) -> tuple[list[str], list[str]]:
             f"没有路段符合 where({said[:80]});请检查编号、名称和所选年份",
             "no link matches; check ids, names and the year of the network",
         )
-    collect(_guard_faults(edit, links.loc[chosen]))
+    collect(_guard_faults(edit, draft.links(chosen)))
     return chosen, notes
+
+
+def _check_ids(draft: Draft, edit: Edit, asked: list[str]) -> None:
+    unknown = [link_id for link_id in asked if not draft.has_link(link_id)]
+    if unknown:
+        known = [link_id for links, there in draft.tables() for link_id in links.index[there]]
+        near = "、".join(nearest_names(unknown[0], known))
+        raise InputError.of(
+            edit.spot, f"没有路段 {unknown[0]};相近的有:{near}", "no link of this id"
+        )
+
+
+def _meant(links: gpd.GeoDataFrame, edit: Edit) -> np.ndarray:
+    """Return which links an edit means by number, name, class, mode, polygon and line."""
+    mask = np.ones(len(links), dtype=bool)
+    for key in ("ref", "name_zh", "class", "mode"):
+        if key in edit.where:
+            mask &= links[key].isin([as_word(v) for v in as_list(edit.where[key])]).to_numpy()
+    for key, select in (("polygon", _within), ("line", _beside)):
+        if key in edit.where:
+            mask &= select(links, edit.where[key], edit.spot)
+    return mask
 
 
 def _guard_faults(edit: Edit, links: gpd.GeoDataFrame) -> Iterator[Fault]:
@@ -112,7 +124,7 @@ def _between(draft: Draft, edit: Edit, chosen: list[str], notes: list[str]) -> l
     """Return the shortest chain of the chosen links between two nodes."""
     import networkx as nx
 
-    links = draft.network().links.loc[chosen]
+    links = draft.links(chosen)
     graph = nx.Graph()
     for link_id, row in links.sort_values("length_km", ascending=False).iterrows():
         graph.add_edge(row["from_node"], row["to_node"], km=row["length_km"], link_id=link_id)
@@ -165,7 +177,8 @@ def _place_or_node(draft: Draft, edit: Edit, given: Any) -> tuple[str, tuple[str
 def _on_road(draft: Draft, name: str, place: tuple[str, float, float], road: list[str]) -> _OnRoad:
     if place[0] in road:
         return _OnRoad(place[0], name, 0.0)
-    nodes = draft.network().nodes.loc[road]
+    nodes = draft.nodes(road)
     km = straight_km(place[1], place[2], nodes.geometry.x, nodes.geometry.y)
     best = int(km.argmin())
-    return _OnRoad(road[best], nodes["name_zh"].iloc[best] or road[best], float(km[best]))
+    node = str(nodes.index[best])
+    return _OnRoad(node, nodes["name_zh"].iloc[best] or node, float(km[best]))

@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from spatialplan import edits as editing
 from spatialplan import places
 from spatialplan.choice import chosen_links
-from spatialplan.draft import Draft, ends_of, part_basis
+from spatialplan.draft import Draft, Lineage, part_basis
 from spatialplan.edits import Edit, is_number, pair_faults, speed_faults
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.geodesy import line_km, part, point_at, straight_km
@@ -79,9 +79,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Applied:
-    """The new network, and what each edit changed."""
+    """The new network, what it has in common with the old one, and what each edit changed."""
 
     network: Network
+    lineage: Lineage
     changes: tuple[Change, ...] = ()
 
     def undo(self) -> list[Edit]:
@@ -147,7 +148,7 @@ def _applied(
             changes.append(_ACTIONS[edit.action](draft, edit))
         except InputError as error:
             faults += error.faults
-    return Applied(draft.finished(), tuple(changes)), faults
+    return Applied(*draft.finished(), tuple(changes)), faults
 
 
 @dataclass
@@ -198,7 +199,7 @@ def _cut_away(draft: Draft, splits: _Splits) -> tuple[gpd.GeoDataFrame, gpd.GeoD
     gone = pd.concat(splits.removed)
     # A link that this very edit made by a cut and cut again never was: it need not come back.
     gone = gone[~gone.index.isin(splits.halves)]
-    return gone, ends_of(draft.network(), gone)
+    return gone, draft.ends_of(gone)
 
 
 def _put_back(draft: Draft, edit: Edit, link: gpd.GeoDataFrame, nodes: gpd.GeoDataFrame) -> Change:
@@ -324,12 +325,9 @@ def _gate_check(draft: Draft, node: str, values: Mapping[str, Any], spot: str) -
 
 
 def _near_gates(draft: Draft, node: str) -> str:
-    nodes = draft.network().nodes
-    gates = nodes[nodes["kind"].isin(["interchange", "junction"])]
     point = draft.node(node)["geometry"]
-    km = straight_km(point.x, point.y, gates.geometry.x, gates.geometry.y)
-    best = np.argsort(km)[:3]
-    return "、".join(f"{gates['name_zh'].iloc[i] or gates.index[i]}({km[i]:.0f} km)" for i in best)
+    gates = draft.near_nodes(point.x, point.y, ("interchange", "junction"), 3)
+    return "、".join(f"{name or gate}({km:.0f} km)" for gate, name, km in gates)
 
 
 def _node_at(
@@ -340,27 +338,19 @@ def _node_at(
     splits: _Splits,
 ) -> str:
     """Return the node at a position: the nearest one, or one that cuts the nearest link."""
-    network = draft.network()
     cls, rail = values["class"], values["mode"] == "rail"
-    if cls == "expressway":
-        usable = network.nodes["kind"].isin(GATES).to_numpy()
-    elif rail:
-        usable = (network.nodes["kind"] == "station").to_numpy()
-    else:
-        usable = network.node_levels(SURFACE)
-    km = straight_km(*position, network.nodes.geometry.x, network.nodes.geometry.y)
-    km = np.where(usable, km, np.inf)
-    node, node_km = (int(km.argmin()), float(km.min())) if len(km) else (-1, np.inf)
+    kinds = GATES if cls == "expressway" else ("station",) if rail else None
+    node, name, node_km = next(iter(draft.near_nodes(*position, kinds)), ("", "", np.inf))
     cut, cut_level = None, SURFACE
-    if not rail and cls != "expressway":
-        cut = network.nearest_link(*position)
+    if kinds is None:
+        cut = draft.nearest_link(*position)
         if cls == "ramp":
-            gate = network.nearest_link(*position, level=EXPRESSWAY)
+            gate = draft.nearest_link(*position, level=EXPRESSWAY)
             if gate and (cut is None or gate[2] < cut[2]):
                 cut, cut_level = gate, EXPRESSWAY
     cut_km = cut[2] if cut else np.inf
     if node_km <= min(cut_km + NODE_BONUS_KM, draft.snap_km):
-        return str(network.nodes.index[node])
+        return node
     if cut is not None and cut_km <= draft.snap_km:
         return _cut(draft, cut, cut_level, splits)
     if cls == "ramp":
@@ -373,8 +363,8 @@ def _node_at(
             geometry=shapely.Point(position),
         )
     what = "互通" if cls == "expressway" else "车站" if rail else "公路"
-    best = node_km if (cls == "expressway" or rail) else min(node_km, cut_km)
-    near = f",最近的是 {network.nodes['name_zh'].iloc[node]}" if node >= 0 and usable.any() else ""
+    best = min(node_km, cut_km)
+    near = f",最近的是 {name}" if node else ""
     raise InputError.of(
         spot,
         f"端点 {position[0]:.4f},{position[1]:.4f} 离{what} {best:.1f} km,"
@@ -385,15 +375,14 @@ def _node_at(
 
 def _cut(
     draft: Draft,
-    cut: tuple[int, float, float],
+    cut: tuple[str, float, float],
     level: int,
     splits: _Splits,
 ) -> str:
     """Cut a link in two at a fraction and return the node between."""
-    network = draft.network()
-    link_id = str(network.links.index[cut[0]])
-    row = network.links.loc[[link_id]]
-    line, fraction = row.geometry.iloc[0], cut[1]
+    link_id, fraction, _ = cut
+    row = draft.links([link_id])
+    line = row.geometry.iloc[0]
     node = draft.put_node(
         draft.free_id(f"{link_id}-cut"),
         kind="interchange" if level == EXPRESSWAY else "node",
@@ -459,7 +448,7 @@ def _lengths(
 
 def _modify(draft: Draft, edit: Edit) -> Change:
     chosen, notes = chosen_links(draft, edit)
-    old = draft.network().links.loc[chosen]
+    old = draft.links(chosen)
     new = old.copy()
     values = dict(edit.values)
     total = values.pop("length_km", None)
@@ -478,7 +467,7 @@ def _modify(draft: Draft, edit: Edit) -> Change:
         for node in pd.unique(new[["from_node", "to_node"]].to_numpy().ravel()):
             _gate_check(draft, node, {"class": cls, "mode": "road"}, edit.spot)
     collect(_modified_faults(new, values, edit.spot))
-    ends = ends_of(draft.network(), old)
+    ends = draft.ends_of(old)
     draft.replace_links(chosen, new)
     km = float(new["length_km"].sum())
     return Change(edit, len(new), km, tuple(chosen), old, ends, tuple(notes))
@@ -497,12 +486,11 @@ def _modified_faults(
 
 def _close(draft: Draft, edit: Edit) -> Change:
     chosen, notes = chosen_links(draft, edit)
-    old = draft.network().links.loc[chosen]
-    ends = ends_of(draft.network(), old)
-    turns = draft.network().turns
-    lost = turns["from_link"].isin(chosen) | turns["to_link"].isin(chosen)
-    if lost.any():
-        notes.append(f"{lost.sum()} 条转向限制随路段失效")
+    old = draft.links(chosen)
+    ends = draft.ends_of(old)
+    lost = draft.turns_of(chosen)
+    if lost:
+        notes.append(f"{lost} 条转向限制随路段失效")
     draft.replace_links(chosen)
     return Change(edit, len(old), float(old["length_km"].sum()), (), old, ends, tuple(notes))
 
