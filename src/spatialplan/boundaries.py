@@ -21,6 +21,8 @@ __all__ = [
     "SOURCE_EN",
     "SOURCE_ZH",
     "counties",
+    "known",
+    "lacking_words",
     "reserves",
     "simplify",
 ]
@@ -78,6 +80,23 @@ def counties(adcodes: Iterable[int] | None = None) -> gpd.GeoDataFrame:
     chosen = table.loc[list(codes)]
     shapes = _polygons(tuple(chosen["position"]))
     return gpd.GeoDataFrame(chosen[["name_zh", "city_zh"]], geometry=list(shapes), crs=4326)
+
+
+def known(adcodes: Iterable[int]) -> list[int]:
+    """Return those of some codes that the data has: a county abroad, or a new one, is none."""
+    return [int(code) for code in adcodes if int(code) in _table().index]
+
+
+def lacking_words(adcodes: Iterable[int]) -> tuple[str, str] | None:
+    """Return, in Chinese and English, which codes have no boundary; None when all have one."""
+    codes = [int(code) for code in adcodes]
+    missing = "、".join(str(code) for code in codes if code not in known(codes))
+    if not missing:
+        return None
+    return (
+        f"天地图县级数据中没有 {missing},未绘其界线;图幅取地点和路网的范围",
+        f"no boundary of {missing} in the data; the extent is that of places and network",
+    )
 
 
 def reserves() -> gpd.GeoDataFrame:

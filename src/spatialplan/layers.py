@@ -119,16 +119,15 @@ class Scene:
     drawn_on: date = field(default_factory=date.today)
 
     @cached_property
-    def counties(self) -> gpd.GeoDataFrame:
-        """The counties of the plan's area."""
-        return boundaries.counties(self.plan.area)
+    def bounds(self) -> tuple[float, float, float, float]:
+        """What the map opens on: west, south, east, north in degrees."""
+        return layout.plan_bounds(self.plan, self.gazetteer, self.network.links.total_bounds)
 
     @cached_property
     def window(self) -> shapely.Geometry:
         """The rectangle (degrees) that is drawn."""
         far = self._far_points()
-        west, south, east, north = self.counties.total_bounds
-        area = shapely.box(west, south, east, north)
+        area = shapely.box(*self.bounds)
         return shapely.box(*area.union(far).bounds).buffer(_MARGIN_DEGREES, join_style="mitre")
 
     def _far_points(self) -> shapely.Geometry:
@@ -159,14 +158,14 @@ def layers_of(scene: Scene, *, plain: bool = False, room: int = ROOM) -> dict[st
     plan, gazetteer = scene.plan, scene.gazetteer
     roads = roadlayers.RoadLayers(scene, room)
     sections = {
-        "structure": _structure_layers(_Ground(plan, gazetteer)),
+        "structure": _structure_layers(_Ground(plan, gazetteer, scene.bounds)),
         "circles": [
             *(_circle_layer(reach, n) for n, reach in enumerate(scene.circles)),
             *roads.reached(),
         ],
         "targets": list(_target_layers(scene)),
         "network": roads.network(),
-        "places": _ground_layers(_Ground(plan, gazetteer, scene.window, plain)),
+        "places": _ground_layers(_Ground(plan, gazetteer, scene.bounds, scene.window, plain)),
     }
     return {
         name: [replace(layer, shown=layer.shown and name in scene.shown) for layer in layers]
@@ -183,20 +182,21 @@ class _Ground:
 
     plan: Plan
     gazetteer: Gazetteer
+    bounds: tuple[float, float, float, float]
     window: shapely.Geometry | None = None
     plain: bool = False
 
     @property
-    def counties(self) -> gpd.GeoDataFrame:
-        return boundaries.counties(self.plan.area)
+    def _frame(self) -> tuple:
+        return self.bounds, self.window, self.plain
 
     def __hash__(self) -> int:
-        return hash((self.plan.id, self.window, self.plain))
+        return hash((self.plan.id, self._frame))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Ground):
             return NotImplemented
-        if (self.plan, self.window, self.plain) != (other.plan, other.window, other.plain):
+        if (self.plan, self._frame) != (other.plan, other._frame):
             return False
         mine, others = self.gazetteer.table, other.gazetteer.table
         return mine is others or mine.equals(others)
@@ -213,13 +213,14 @@ def _boundary_layer(ground: _Ground) -> Layer:
     fill = 0.0 if ground.plain else 1.0
     codes = ground.gazetteer.table["adcode"].dropna().astype(int)
     apart = {*ground.plan.area, *boundaries.RESERVES}
-    near = boundaries.counties([code for code in codes.unique() if code not in apart])
+    around = boundaries.known(code for code in codes.unique() if code not in apart)
+    near = boundaries.counties(around)
     near = boundaries.simplify(near[near.intersects(ground.window)])
     outer = {"color": "#c9c6bb", "weight": 0.8, "fillColor": "#f4f3ee", "fillOpacity": fill}
     for row in near.itertuples():
         layer.draw(row.geometry, outer, [row.name_zh, ("所属 in", row.city_zh)])
         layer.label(row.name_zh, _inner_points(row.geometry), "neighbour", 8, zooms=(8.6, 13))
-    own = boundaries.simplify(ground.counties)
+    own = boundaries.simplify(boundaries.counties(boundaries.known(ground.plan.area)))
     inner = {"color": "#a89a80", "weight": 1.1, "fillColor": "#fffdf5", "fillOpacity": fill}
     inner["dashArray"] = "7 3 2 3"
     for row in own.itertuples():
@@ -228,11 +229,16 @@ def _boundary_layer(ground: _Ground) -> Layer:
     edge = {"color": "#8a6d3b", "weight": 2.6, "opacity": 0.75, "fill": False}
     layer.draw(own.union_all(), edge)
     _draw_reserves(layer, ground.window)
-    layer.keys = [
-        Key(line_key("#8a6d3b", 2.6), "规划范围", "area of the plan"),
-        Key(line_key("#a89a80", 1.2, "7 3 2 3"), "县级界线", "county boundary"),
-        Key(area_key("#cfe3c4", 0.8, "#7ba05b", "3 3"), "自然保护区(单列)", "reserve kept apart"),
-    ]
+    lacking = boundaries.lacking_words(ground.plan.area)
+    layer.keys = [Key(NO_KEY, *lacking)] if lacking else []
+    if len(own):
+        layer.keys += [
+            Key(line_key("#8a6d3b", 2.6), "规划范围", "area of the plan"),
+            Key(line_key("#a89a80", 1.2, "7 3 2 3"), "县级界线", "county boundary"),
+        ]
+    if boundaries.reserves().intersects(ground.window).any():
+        reserve = area_key("#cfe3c4", 0.8, "#7ba05b", "3 3")
+        layer.keys.append(Key(reserve, "自然保护区(单列)", "reserve kept apart"))
     return layer
 
 
@@ -282,7 +288,7 @@ def _structure_layers(ground: _Ground) -> list[Layer]:
     frame = layout.layout(ground.plan, ground.gazetteer)
     heads = _arrowheads(frame, layout.plan_crs(ground.plan, ground.gazetteer))
     table = layout.members(ground.plan, ground.gazetteer)
-    view = shapely.box(*ground.counties.total_bounds).buffer(_MARGIN_DEGREES)
+    view = shapely.box(*ground.bounds).buffer(_MARGIN_DEGREES)
     table["beyond"] = ~table.within(view)
     layers = []
     for number, structure in enumerate(ground.plan.structures):

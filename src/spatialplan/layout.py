@@ -6,21 +6,24 @@ edge runs. Widths are constants of this module, in metres on the ground.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from pyproj import CRS
 
-from spatialplan import places
+from spatialplan import boundaries, places
 from spatialplan.geodesy import to_plane
 
 if TYPE_CHECKING:
     from spatialplan.places import Gazetteer
     from spatialplan.plan import Element, Plan
 
-__all__ = ["arrowheads", "layout", "members", "plan_crs", "smooth_line"]
+__all__ = ["arrowheads", "layout", "members", "plan_bounds", "plan_crs", "smooth_line"]
 
 SEAT_RADIUS = 4200.0
 MEMBER_RADIUS = 2600.0
@@ -33,6 +36,9 @@ CLUSTER_MANY = 8  # a cluster of more members is one body, however far they lie 
 HALF_WIDTH = {"belt": 3600.0, "corridor": 2000.0}
 TAPER = 0.45  # width at the ends of a band, as a share of the width in its middle
 STEP = 700.0  # distance of points along a smoothed line
+FAR_DEGREES = 15.0  # beyond the area of a CRS: farther off it is not meant
+AROUND_DEGREES = 0.45  # beyond places without a county: so much of the network is shown
+LEAST_DEGREES = 0.02
 REACH = 24000.0  # how far beyond the area an arrow points
 
 _COLUMNS = ("plan", "structure", "kind", "name_zh", "name_en", "inferred", "spine_inferred")
@@ -41,15 +47,53 @@ _COLUMNS = ("plan", "structure", "kind", "name_zh", "name_en", "inferred", "spin
 def plan_crs(plan: Plan, gazetteer: Gazetteer | None = None) -> str:
     """Return the projected CRS of a plan: its own, or the 3-degree zone of its area.
 
-    CGCS2000 / 3-degree Gauss-Krüger by central meridian: EPSG:4534 (75°E) to 4554 (135°E).
+    CGCS2000 / 3-degree Gauss-Krüger by central meridian: EPSG:4534 (75°E) to 4554 (135°E); UTM
+    beyond. A CRS of another part of the world, left over from a template, is not taken.
     """
-    if plan.crs:
-        return plan.crs
-    table = (gazetteer or places.builtin()).table
+    gazetteer = gazetteer or places.builtin()
+    table = gazetteer.table
     inside = table[table["adcode"].isin(plan.area)]
-    meridian = float((inside if len(inside) else table)["lon"].mean())
-    zone = int(np.clip(round((meridian - 75.0) / 3.0), 0, 20))
-    return f"EPSG:{4534 + zone}"
+    if inside.empty:
+        inside = table[table.index.isin(plan.home_ids(gazetteer))]
+    lon, lat = (float((inside if len(inside) else table)[name].mean()) for name in ("lon", "lat"))
+    if plan.crs and _lies_near(plan.crs, lon):
+        return plan.crs
+    zone = round((lon - 75.0) / 3.0)
+    if 0 <= zone <= 20:
+        return f"EPSG:{4534 + zone}"
+    utm = int((lon + 180.0) // 6.0) % 60 + 1
+    return f"EPSG:{(32600 if lat >= 0 else 32700) + utm}"
+
+
+@lru_cache(maxsize=64)
+def _lies_near(crs: str, lon: float) -> bool:
+    """Say whether a projected CRS is made for a meridian, or for one not far away."""
+    area = CRS.from_user_input(crs).area_of_use
+    return area is None or area.west - FAR_DEGREES < lon < area.east + FAR_DEGREES
+
+
+def plan_bounds(
+    plan: Plan, gazetteer: Gazetteer, roads: Sequence[float] | None = None
+) -> tuple[float, float, float, float]:
+    """Return what a map of a plan must show: west, south, east, north in degrees.
+
+    Its counties. Where the boundaries lack one of them also its places, and what there is of the
+    network (bounds `roads`) around these.
+    """
+    counties = boundaries.counties(boundaries.known(plan.area))
+    if len(counties) == len(plan.area):
+        return tuple(counties.total_bounds)
+    found = [shapely.box(*counties.total_bounds)] if len(counties) else []
+    ids = plan.home_ids(gazetteer) or plan.place_ids(gazetteer)
+    named = [gazetteer[place_id] for place_id in ids]
+    if named:
+        found.append(shapely.MultiPoint([(place.lon, place.lat) for place in named]))
+    whole = shapely.union_all(found).envelope
+    if roads is not None:
+        net = shapely.box(*roads)
+        around = whole.buffer(AROUND_DEGREES, join_style="mitre").envelope
+        whole = shapely.union(whole, net if whole.is_empty else net.intersection(around))
+    return shapely.buffer(whole, LEAST_DEGREES).bounds
 
 
 def members(plan: Plan, gazetteer: Gazetteer | None = None) -> gpd.GeoDataFrame:

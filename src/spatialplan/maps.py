@@ -17,7 +17,7 @@ import numpy as np
 from branca.element import Element, Figure, MacroElement
 from folium.template import Template
 
-from spatialplan import gcj02, offline
+from spatialplan import boundaries, gcj02, offline
 from spatialplan.errors import InputError
 from spatialplan.layer import Layer
 from spatialplan.layers import ROOM, Reach, Scene, layers_of
@@ -184,7 +184,7 @@ class SceneMap(folium.Map):
         **kwargs: Any,
     ) -> None:
         basemap = None if basemap == "none" else basemap
-        west, south, east, north = scene.counties.total_bounds
+        west, south, east, north = scene.bounds
         super().__init__(
             location=[(south + north) / 2, (west + east) / 2],
             tiles=None,
@@ -276,7 +276,7 @@ class ComparedMap:
 
 def _bounds(scene: Scene, *, shifted: bool) -> list[list[float]]:
     """Return the south-west and north-east corners to fit, latitude first."""
-    west, south, east, north = scene.counties.total_bounds
+    west, south, east, north = scene.bounds
     lon, lat = np.array([west, east]), np.array([south, north])
     if shifted:
         lon, lat = gcj02.to_gcj02(lon, lat)
@@ -328,11 +328,17 @@ def plan_map(scene: Scene, *, basemap: str | None = None) -> SceneMap:
         When the base map is unknown or lacks its key.
     """
     made = SceneMap(scene, "a", basemap)
-    made.add_caption(scene.plan.title_zh, scenario_text(scene))
+    made.add_caption(scene.plan.title_zh, _under_title(scene))
     figure = made.get_root()
     figure.header.add_child(_header(), name="spatialplan")
     _finish(figure, panel(scene, made.sections, attribution=made.attribution))
     return made
+
+
+def _under_title(scene: Scene) -> str:
+    lacking = len(scene.plan.area) - len(boundaries.known(scene.plan.area))
+    words = "没有县界 no boundaries" if lacking == len(scene.plan.area) else "县界不全"
+    return " · ".join(part for part in (scenario_text(scene), words if lacking else "") if part)
 
 
 def compare_map(before: Scene, after: Scene, *, basemap: str | None = None) -> ComparedMap:

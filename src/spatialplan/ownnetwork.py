@@ -25,7 +25,6 @@ __all__ = ["OwnNetwork", "extent_of", "read"]
 
 MARGIN_DEGREES = 0.03  # so far beyond its outermost nodes a network still tells what is there
 NAMED_AT_MOST, TIES_AT_MOST = 5, 20
-_SETS = ("origins", "destinations", "places", "borders")
 
 
 @dataclass(frozen=True)
@@ -170,15 +169,8 @@ def _wanted(
     plans: Iterable[Plan], scenario: Scenario | None, gazetteer: Gazetteer
 ) -> Iterator[str]:
     """Yield the places that plans speak of, and those where projects begin and end."""
-    table = gazetteer.table
     for plan in plans:
-        yield from (place.place_id for place in plan.places)
-        yield from table.index[table["adcode"].isin(plan.area).fillna(value=False).to_numpy(bool)]
-        for element in plan.elements:
-            yield from (*element.members, *element.spine)
-        for target in plan.targets:
-            asked = (target.parameters.get(name) for name in _SETS)
-            yield from (name for listed in asked if isinstance(listed, list) for name in listed)
+        yield from plan.place_ids(gazetteer)
     projects = [project for plan in plans for project in plan.projects]
     projects += scenarios.projects_of(scenario) if scenario else []
     for project in projects:

@@ -70,7 +70,7 @@ def panel(
             for name, layers in _merged(sections, before[1] if before else {})
             if layers or scene.verdicts
         ],
-        notes=_notes(attribution, [scene, *before[:1]] if before else [scene]),
+        notes=list(_notes(attribution, [scene, *before[:1]] if before else [scene])),
     )
 
 
@@ -89,7 +89,8 @@ def _merged(sections: Sections, before: Sections) -> Iterator[tuple[str, list[La
 
 def scenario_text(scene: Scene) -> str:
     """Return the scenario's title in both languages."""
-    return " ".join(text for text in (scene.scenario_zh, scene.scenario_en) if text)
+    names = dict.fromkeys((scene.scenario_zh, scene.scenario_en))  # a network has one name only
+    return " ".join(text for text in names if text)
 
 
 def _facts(scene: Scene, before: Scene | None) -> list[tuple[str, str]]:
@@ -205,19 +206,24 @@ def _amount(value: Any, unit: str) -> str:
     return f"{value:.1f}".removesuffix(".0") + f" {names.get(unit, unit)}".rstrip()
 
 
-def _notes(attribution: str, scenes: Sequence[Scene]) -> list[str]:
-    notes = [
-        f"{boundaries.NOTE_ZH}。 {boundaries.NOTE_EN}.",
-        f"{boundaries.SOURCE_ZH}。 {boundaries.SOURCE_EN}.",
-        *(f"{name}:{note}。 {english}." for name, english, note in boundaries.RESERVES.values()),
-        "道路走向为示意,里程以属性为准。 Lines are schematic; lengths are those of the table.",
-        "用时按车速方案计算,不含拥堵。 Times follow the speed profile, without congestion.",
-    ]
-    owners = dict.fromkeys(scene.network.attribution for scene in scenes)
-    notes += [f"路网数据 network data:{owner}" for owner in owners if owner]
+def _notes(attribution: str, scenes: Sequence[Scene]) -> Iterator[str]:
+    scene = scenes[0]
+    yield f"{boundaries.NOTE_ZH}。 {boundaries.NOTE_EN}."
+    lacking = boundaries.lacking_words(scene.plan.area)
+    if lacking:
+        yield "{}。 {}.".format(*lacking)
+    yield f"{boundaries.SOURCE_ZH}。 {boundaries.SOURCE_EN}."
+    reserves = boundaries.reserves()
+    for code in reserves.index[reserves.intersects(scene.window)]:
+        name, english, note = boundaries.RESERVES[code]
+        yield f"{name}:{note}。 {english}."
+    yield "道路走向为示意,里程以属性为准。 Lines are schematic; lengths are those of the table."
+    yield "用时按车速方案计算,不含拥堵。 Times follow the speed profile, without congestion."
+    for owner in dict.fromkeys(scene.network.attribution for scene in scenes):
+        if owner:
+            yield f"路网数据 network data:{owner}"
     if attribution:
-        notes.append(f"底图 base map:{attribution}")
-    return notes
+        yield f"底图 base map:{attribution}"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ __all__ = [
     "read",
 ]
 
+_SETS = ("origins", "destinations", "places", "borders")  # parameters that list places
 ELEMENT_KINDS = ("core", "belt", "axis", "node", "pole", "ring", "wing", "cluster", "corridor")
 
 
@@ -148,6 +149,24 @@ class Plan:
     def element(self, element_id: str) -> Element:
         """Return the element of an id (`KeyError` when there is none)."""
         return {element.id: element for element in self.elements}[element_id]
+
+    def place_ids(self, gazetteer: Gazetteer) -> list[str]:
+        """Return the places that the plan speaks of, each once: at home, and in its targets."""
+        found = self.home_ids(gazetteer)
+        for target in self.targets:
+            asked = (target.parameters.get(name) for name in _SETS)
+            found += [name for listed in asked if isinstance(listed, list) for name in listed]
+        return list(dict.fromkeys(found))
+
+    def home_ids(self, gazetteer: Gazetteer) -> list[str]:
+        """Return the plan's own places, those of its counties and of its elements, each once."""
+        table = gazetteer.table
+        found = [str(place.place_id) for place in self.places]
+        inside = table["adcode"].isin(self.area).fillna(value=False).to_numpy(bool)
+        found += list(table.index[inside])
+        for element in self.elements:
+            found += [*element.members, *element.spine]
+        return list(dict.fromkeys(found))
 
     @property
     def structures(self) -> tuple[str, ...]:

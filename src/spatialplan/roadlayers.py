@@ -140,7 +140,7 @@ class RoadLayers:
     @property
     def _opening(self) -> float:
         """The zoom that shows the whole area; a world of 256 px is zoom 0."""
-        west, south, east, north = self.scene.counties.total_bounds
+        west, south, east, north = self.scene.bounds
         height = (north - south) / np.cos(np.radians((south + north) / 2))
         return float(np.floor(np.log2(_VIEW_PX / 256 * 360 / max(east - west, height))))
 
