@@ -135,6 +135,12 @@ class Fit:
     tile: np.ndarray
     metres: float
 
+    def of(self, chosen: np.ndarray) -> Fit:
+        """Return the same for some of the links that were to fit: `kept` counts only these."""
+        own = chosen[self.kept]
+        place = np.cumsum(chosen) - 1
+        return Fit(place[self.kept[own]], self.lines[own], self.tile[own], self.metres)
+
 
 def fit(links: gpd.GeoDataFrame, band: np.ndarray, room: int) -> Fit:
     """Return as many links as fit into `room` characters, thinned no more than needed.

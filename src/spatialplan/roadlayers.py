@@ -16,7 +16,7 @@ from spatialplan import bundles
 from spatialplan.bundles import Bundles, Fit
 from spatialplan.layer import CONFIDENCE, NO_KEY, Key, Layer, area_key, line_key, tip_lines
 from spatialplan.palette import CLASS, STATUS_DASH, STATUS_NAMES, band_colours
-from spatialplan.standards import CLASSES
+from spatialplan.standards import CLASSES, RAIL_CLASSES
 
 if TYPE_CHECKING:
     from spatialplan.layers import Reach, Scene
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DETAILED", "NAMED", "RoadLayers"]
 
 DETAILED = 3000  # links that are drawn and explained one by one; more of them come in bundles
+FEW = 300  # links of a layer that are never bundled
 NAMED = 2500  # roads among bundles that have a tooltip of their own
 REFS = 12  # signs of its number along one road
 _THIN_DEGREES = 0.0003
@@ -83,12 +84,17 @@ class RoadLayers:
 
     def network(self) -> list[Layer]:
         """Return the layers of the network itself."""
-        drawn = [self._roads(), self._rail()]
+        roads, rail = self._layer("roads"), self._layer("rail")
+        beyond = len(self.scene.network.links) - len(self._links)
+        if beyond and (roads.bundles.rows or self._links.empty):
+            words = f"图幅以外 {beyond:,} 条未画", f"{beyond:,} links beyond the map"
+            roads.keys.append(Key(NO_KEY, *words))
+        drawn = [roads, rail]
         if self.scene.register is not None:
-            drawn.append(self._projects(self.scene.register.links))
+            drawn.append(self._projects())
         if self.scene.edited:
             own = self._links[self._links.index.isin(self.scene.edited)]
-            drawn.append(_edited_layer(_thinned(own)))
+            drawn.append(_edited_layer(own, self.room // 4, self._zooms))
         return drawn
 
     def reached(self) -> Iterator[Layer]:
@@ -96,10 +102,9 @@ class RoadLayers:
         if self._reach is None:
             return
         band, pieces = self._bands
-        layer = _reached_layer(
-            self._reach, pieces if self._many else self._every_piece, self._zooms
-        )
-        layer.of = "roads" if self._many and (band >= 0).any() else ""
+        many = "roads" in self._bundled
+        layer = _reached_layer(self._reach, pieces if many else self._every_piece, self._zooms)
+        layer.of = "roads" if many and (band >= 0).any() else ""
         yield layer
 
     @cached_property
@@ -108,12 +113,39 @@ class RoadLayers:
         return links[links.intersects(self.scene.window)]
 
     @cached_property
-    def _ways(self) -> gpd.GeoDataFrame:
-        return self._links[self._links["mode"] != "rail"]
+    def _parts(self) -> dict[str, gpd.GeoDataFrame]:
+        """The links of each layer."""
+        rail = self._links["mode"] == "rail"
+        found = {"roads": self._links[~rail], "rail": self._links[rail]}
+        if self.scene.register is not None:
+            known = self.scene.register.links
+            others = known[~known.index.isin(self.scene.network.links.index)]
+            others = others[(others["status"] != "open") & others.intersects(self.scene.window)]
+            found["projects"] = others
+        return found
 
     @property
-    def _many(self) -> bool:
-        return len(self._ways) > DETAILED
+    def _ways(self) -> gpd.GeoDataFrame:
+        return self._parts["roads"]
+
+    @cached_property
+    def _bundled(self) -> list[str]:
+        """The layers whose links come in bundles: all but the short ones where links are many."""
+        many = sum(map(len, self._parts.values())) > DETAILED
+        return [key for key, links in self._parts.items() if many and len(links) > FEW]
+
+    @cached_property
+    def _drawn(self) -> gpd.GeoDataFrame:
+        """The links that come in bundles, layer by layer, with their ``layer`` and ``band``."""
+        bands = {"roads": self._bands[0]} if "roads" in self._bundled else {}
+        parts = [
+            self._parts[key].assign(layer=key, band=bands.get(key, -1)) for key in self._bundled
+        ]
+        return pd.concat(parts)
+
+    @cached_property
+    def _fit(self) -> Fit:
+        return bundles.fit(self._drawn, self._drawn["band"].to_numpy(), self.room)
 
     @cached_property
     def _reach(self) -> Reach | None:
@@ -135,7 +167,7 @@ class RoadLayers:
 
     @cached_property
     def _zooms(self) -> dict[str, float]:
-        return bundles.zooms(self._ways["class"], self._opening) if self._many else {}
+        return bundles.zooms(self._drawn["class"], self._opening) if self._bundled else {}
 
     @property
     def _opening(self) -> float:
@@ -144,26 +176,17 @@ class RoadLayers:
         height = (north - south) / np.cos(np.radians((south + north) / 2))
         return float(np.floor(np.log2(_VIEW_PX / 256 * 360 / max(east - west, height))))
 
-    def _roads(self) -> Layer:
-        if not self._many:
-            return _road_layer("roads", "公路", "Roads", _thinned(self._ways))
-        fitted = bundles.fit(self._ways, self._bands[0], self.room)
-        layer = _bundled_layer(self._ways, self._bands[0], fitted, self._zooms)
-        beyond = len(self.scene.network.links) - len(self._links)
-        if beyond:
-            layer.keys.append(
-                Key(NO_KEY, f"图幅以外 {beyond:,} 条未画", f"{beyond:,} links beyond the map")
-            )
-        return layer
+    def _layer(self, key: str) -> Layer:
+        if key in self._bundled:
+            own = (self._drawn["layer"] == key).to_numpy()
+            most = int(NAMED * own.mean())
+            links, fitted = self._drawn[own], self._fit.of(own)
+            return _bundled_layer(_empty(key), links, fitted, self._zooms, most)
+        fill = _fill_rail if key == "rail" else _fill_roads
+        return fill(_empty(key), _thinned(self._parts[key]))
 
-    def _rail(self) -> Layer:
-        return _rail_layer(_thinned(self._links[self._links["mode"] == "rail"]))
-
-    def _projects(self, known: gpd.GeoDataFrame) -> Layer:
-        others = known[~known.index.isin(self.scene.network.links.index)]
-        others = others[(others["status"] != "open") & others.intersects(self.scene.window)]
-        title = "未纳入本情景的项目", "Projects not in this scenario"
-        layer = _road_layer("projects", *title, _thinned(others))
+    def _projects(self) -> Layer:
+        layer = self._layer("projects")
         layer.shown = False
         placeless = [project.name_zh for project in self.scene.plan.projects if not project.edits]
         if placeless:
@@ -172,8 +195,20 @@ class RoadLayers:
         return layer
 
 
-def _road_layer(key: str, zh: str, en: str, links: gpd.GeoDataFrame) -> Layer:
-    layer = Layer(key, zh, en, z=30)
+_LAYERS = {
+    "roads": ("公路", "Roads", 30),
+    "rail": ("铁路", "Railways", 40),
+    "projects": ("未纳入本情景的项目", "Projects not in this scenario", 30),
+    "edited": ("本次修改的路段", "Links changed by the edits", 29),
+}
+
+
+def _empty(key: str) -> Layer:
+    zh, en, z = _LAYERS[key]
+    return Layer(key, zh, en, z=z)
+
+
+def _fill_roads(layer: Layer, links: gpd.GeoDataFrame) -> Layer:
     for link_id, row in zip(links.index, links.to_dict("records"), strict=True):
         style = _link_style(row)
         if row["class"] in _CASED and row["status"] == "open":
@@ -183,12 +218,17 @@ def _road_layer(key: str, zh: str, en: str, links: gpd.GeoDataFrame) -> Layer:
             _label_ref(layer, row, style["color"])
     used = [name for name in CLASSES if (links["class"] == name).any()]
     layer.keys = [Key(line_key(*CLASS[name]), *CLASSES[name]) for name in used]
-    layer.keys += [
+    layer.keys += _status_keys(links)
+    return layer
+
+
+def _status_keys(links: gpd.GeoDataFrame) -> list[Key]:
+    """Return a line for each status but open that some links have."""
+    return [
         Key(line_key("#444", 2.2, STATUS_DASH[status]), *STATUS_NAMES[status])
         for status in STATUS_NAMES
         if status != "open" and (links["status"] == status).any()
     ]
-    return layer
 
 
 def _casing(style: Mapping[str, Any]) -> dict:
@@ -207,15 +247,18 @@ def _label_ref(layer: Layer, row: Mapping[str, Any], colour: str) -> None:
         layer.label(row["ref"], [at], "ref", 20, ink=colour, zooms=(8.6, 30))
 
 
-def _rail_layer(links: gpd.GeoDataFrame) -> Layer:
-    """Railways in the usual way: a dark line with a white dashed core."""
-    layer = Layer("rail", "铁路", "Railways", z=40)
+def _rail_core(style: Mapping[str, Any]) -> dict:
+    """Return what lies on a railway's dark line: a white dashed one."""
+    core = {"color": "#fff", "weight": style["weight"] - 1.0, "dashArray": "7 7"}
+    return {**core, "lineCap": "butt", "above": 1}
+
+
+def _fill_rail(layer: Layer, links: gpd.GeoDataFrame) -> Layer:
     for link_id, row in zip(links.index, links.to_dict("records"), strict=True):
         style = _link_style(row)
         layer.draw(row["geometry"], style, _link_tip(link_id, row))
         if row["status"] == "open":
-            core = {"color": "#fff", "weight": style["weight"] - 1.0, "dashArray": "7 7"}
-            layer.draw(row["geometry"], {**core, "lineCap": "butt", "above": 1})
+            layer.draw(row["geometry"], _rail_core(style))
     used = [name for name in CLASSES if (links["class"] == name).any()]
     layer.keys = [Key(line_key(*CLASS[name], inner="5 5"), *CLASSES[name]) for name in used]
     if (links["status"] != "open").any():
@@ -224,12 +267,25 @@ def _rail_layer(links: gpd.GeoDataFrame) -> Layer:
     return layer
 
 
-def _edited_layer(links: gpd.GeoDataFrame) -> Layer:
-    layer = Layer("edited", "本次修改的路段", "Links changed by the edits", z=29)
+def _edited_layer(links: gpd.GeoDataFrame, room: int, zooms: Mapping[str, float]) -> Layer:
+    """Return a halo around the edited links; of very many, as far as there is room."""
+    layer = _empty("edited")
     halo = {"color": "#d946ef", "weight": 11, "opacity": 0.45}
-    for link_id, row in zip(links.index, links.to_dict("records"), strict=True):
-        layer.draw(row["geometry"], halo, _link_tip(link_id, row))
     layer.keys = [Key(line_key("#d946ef", 8), "修改的路段", "edited links")]
+    if len(links) > FEW:
+        fitted = bundles.fit(links, np.full(len(links), -1), room)
+        keys = pd.DataFrame({"class": links["class"].iloc[fitted.kept], "tile": fitted.tile})
+        lines, owner, rows = bundles.grouped(fitted.lines, keys)
+        style = layer.style(halo)
+        drawn = [{"s": style, "f": zooms.get(name, 0.0)} for name in rows["class"]]
+        layer.bundles = Bundles(lines, owner, drawn)
+        if len(fitted.kept) < len(links):
+            gone = len(links) - len(fitted.kept)
+            words = f"另有 {gone:,} 条未标出", f"{gone:,} more are not marked"
+            layer.keys.append(Key(NO_KEY, *words))
+        return layer
+    for link_id, row in zip(links.index, _thinned(links).to_dict("records"), strict=True):
+        layer.draw(row["geometry"], halo, _link_tip(link_id, row))
     return layer
 
 
@@ -237,17 +293,16 @@ def _edited_layer(links: gpd.GeoDataFrame) -> Layer:
 
 
 def _bundled_layer(
-    links: gpd.GeoDataFrame, band: np.ndarray, fitted: Fit, zooms: Mapping[str, float]
+    layer: Layer, links: gpd.GeoDataFrame, fitted: Fit, zooms: Mapping[str, float], most: int
 ) -> Layer:
-    """Return the roads of a large network: by class, road by road as far as they have names."""
-    layer = Layer("roads", "公路", "Roads", z=30)
+    """Fill a layer of a large network: by class, the `most` chief roads with names one by one."""
     kept = links.iloc[fitted.kept]
-    road, named = _named(kept)
+    road, named = _named(kept, most)
     keys = pd.DataFrame(
         {
             "class": kept["class"].to_numpy(),
             "status": kept["status"].to_numpy(),
-            "band": band[fitted.kept],
+            "band": kept["band"].to_numpy(),
             "road": road,
             "tile": np.where(road >= 0, -1, fitted.tile),
         }
@@ -257,11 +312,12 @@ def _bundled_layer(
     drawn = [_bundle(layer, row, zooms) for row in rows.to_dict("records")]
     layer.bundles = Bundles(lines, owner, drawn)
     _label_roads(layer, lines, rows["road"].to_numpy()[owner], named)
-    layer.keys = [*_class_keys(links, fitted.kept, zooms), *_bundle_notes(fitted, named)]
+    layer.keys = [*_class_keys(links, fitted.kept, zooms), *_status_keys(kept)]
+    layer.keys += _bundle_notes(fitted, named)
     return layer
 
 
-def _named(links: gpd.GeoDataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+def _named(links: gpd.GeoDataFrame, most: int) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the number of each link's road (-1 without), and the chief ones of all roads.
 
     A road is what has one number, name, class and status; `of` is how many there are.
@@ -275,7 +331,7 @@ def _named(links: gpd.GeoDataFrame) -> tuple[np.ndarray, pd.DataFrame]:
         sources=("source", "nunique"), confidence=("confidence", "max"),
     ).reset_index()  # fmt: skip
     rank = pd.Categorical(table["class"], bundles.ORDER).codes
-    order = np.lexsort((-table["km"], rank))[:NAMED]
+    order = np.lexsort((-table["km"], rank))[:most]
     place = np.full(len(table), -1)
     place[order] = np.arange(len(order))
     road = np.full(len(links), -1)
@@ -306,6 +362,8 @@ def _bundle(layer: Layer, row: Mapping[str, Any], zooms: Mapping[str, float]) ->
     found = {"s": layer.style(style), "f": zooms[row["class"]], "t": row["road"]}
     if row["class"] in _CASED and row["status"] == "open":
         found["c"] = layer.style(_casing(style))
+    if row["class"] in RAIL_CLASSES and row["status"] == "open":
+        found |= {"s": layer.style(_rail_core(style)), "c": found["s"]}
     if row["band"] >= 0:
         found["b"] = row["band"]
     if row["road"] < 0:
@@ -339,14 +397,15 @@ def _class_keys(
         left.index, fill_value=0
     )  # fmt: skip
     for name in bundles.ORDER:
-        if name not in zooms:
+        if name not in left.index:
             continue
         zh, en = CLASSES[name]
         count, zoom = int(drawn.get(name, 0)), zooms[name]
         if count:
             since = (f",放大到 {zoom:g} 级起显示", f", from zoom {zoom:g}") if zoom else ("", "")
             words = f"{zh}:{count:,} 条{since[0]}", f"{en}, {count:,} links{since[1]}"
-            yield Key(line_key(*CLASS[name]), *words, zoom=zoom)
+            inner = "5 5" if name in RAIL_CLASSES else ""
+            yield Key(line_key(*CLASS[name], inner=inner), *words, zoom=zoom)
         gone, km = left.loc[name]
         if gone:
             which = ("不可达的", ", not reached,") if count else ("", "")
