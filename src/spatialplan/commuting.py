@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -38,16 +38,26 @@ class Commute:
 
 
 def between_cores(case: Case, ramp_minutes: Sequence[float] = RAMP_MINUTES) -> Commute | None:
-    """Return the commuting between the cores of a plan; None where it has not several."""
-    own = [case.places(core.members) for core in cores(case.plan)]
+    """Return the commuting between the cores of a plan; None where it has not several.
+
+    Places of which the network tells nothing are left out.
+    """
+    members = [_told(case, core.members) for core in cores(case.plan)]
+    own = [places for places in members if places]
     if len(own) < 2:
         return None
-    towns = case.places({"set": "area-towns"})
+    towns = _told(case, {"set": "area-towns"})
     everywhere = list(dict.fromkeys(place for members in own for place in members))
     roads = case.network, case.profile
     trips = [toll_table(*roads, a, b, ramp_minutes) for a, b in combinations(own, 2)]
     reach = reach_table(*roads, everywhere, towns, ramp_minutes=ramp_minutes)
     return Commute(pd.concat(trips, ignore_index=True), reach, len(towns))
+
+
+def _told(case: Case, asked: Any) -> list[Place]:
+    places = case.places(asked)
+    away = case.beyond(places)
+    return [place for place in places if place not in away]
 
 
 def toll_table(

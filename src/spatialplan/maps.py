@@ -7,7 +7,7 @@ for. Everything is drawn as it lies (WGS84); only for Amap's tiles the drawing i
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -41,6 +41,7 @@ __all__ = [
     "assessment_map",
     "changes",
     "compare_map",
+    "core_reaches",
     "plan_map",
     "reach_of",
     "save",
@@ -439,7 +440,7 @@ def _scene(
         plan=case.plan,
         network=case.network,
         verdicts=verdicts,
-        circles=_core_circles(case) if circles is None else circles,
+        circles=core_reaches(case) if circles is None else circles,
         scenario_zh=situation.title_zh,
         scenario_en=situation.title_en,
         profile_zh=case.profile.title_zh,
@@ -450,12 +451,24 @@ def _scene(
     )
 
 
-def _core_circles(case: Case) -> list[Reach]:
+def core_reaches(
+    case: Case, circles_of: Callable[[Start], gpd.GeoDataFrame] | None = None
+) -> list[Reach]:
+    """Return what is reached from the cores of a plan in 30 and 60 minutes.
+
+    Parameters
+    ----------
+    circles_of
+        Gives the circles of a start where they may be known already.
+    """
     from spatialplan.circles import reached_links
     from spatialplan.starts import core_starts
 
-    starts = core_starts(case.plan, case.gazetteer)
-    found = [reach_of(start, start.circles(case.graph)) for start in starts]
+    starts = core_starts(case.plan, case.gazetteer, case.extent)
+    found = [
+        reach_of(start, circles_of(start) if circles_of else start.circles(case.graph))
+        for start in starts
+    ]
     # Among few links one sees which lie inside a circle.
     if found and len(case.network.links) > DETAILED:
         first = starts[0]

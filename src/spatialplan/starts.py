@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spatialplan.circles import circles
+from spatialplan.verdict import beyond
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import shapely
 
     from spatialplan.places import Gazetteer, Place
     from spatialplan.plan import Element, Plan
@@ -48,15 +50,18 @@ def cores(plan: Plan) -> list[Element]:
     return [element for element in found if element.structure == found[0].structure]
 
 
-def core_starts(plan: Plan, gazetteer: Gazetteer) -> list[Start]:
+def core_starts(
+    plan: Plan, gazetteer: Gazetteer, extent: shapely.Geometry | None = None
+) -> list[Start]:
     """Return where circles start: the core; of several, all together and each.
 
-    With several cores come the same starts by train too, those of all together first.
+    With several cores come the same starts by train too, those of all together first. Places
+    outside the `extent` of a network (EPSG:4326) are none.
     """
-    own = [
-        Start(core.name_zh, core.name_en, tuple(gazetteer[i] for i in core.members))
-        for core in cores(plan)
-    ]
+    members = [(core, [gazetteer[i] for i in core.members]) for core in cores(plan)]
+    away = beyond((place for _, places in members for place in places), extent)
+    told = [(core, tuple(p for p in places if p not in away)) for core, places in members]
+    own = [Start(core.name_zh, core.name_en, places) for core, places in told if places]
     if len(own) < 2:
         return own
     together = tuple(dict.fromkeys(place for start in own for place in start.places))

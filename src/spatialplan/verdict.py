@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "Pair",
     "Verdict",
     "as_dict",
+    "beyond",
     "changed_pairs",
     "differs",
 ]
@@ -93,14 +94,13 @@ class Case:
         networks = (self.network, self.every_link, self.proposed)
         return tuple(Ceilings.of(network, self.profile) for network in networks if network)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is computed from the fields is many times larger, and soon computed again.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def beyond(self, chosen: Iterable[Place]) -> list[Place]:
         """Return the places that lie where the network tells nothing."""
-        if self.extent is None:
-            return []
-        chosen = list(dict.fromkeys(chosen))
-        points = shapely.points([(place.lon, place.lat) for place in chosen])
-        inside = shapely.covers(self.extent, points)
-        return [place for place, there in zip(chosen, inside, strict=True) if not there]
+        return beyond(chosen, self.extent)
 
     def lacks(self, area: shapely.Geometry) -> bool:
         """Say whether the network leaves out a good part of an area."""
@@ -131,6 +131,16 @@ class Case:
         if asked.get("set") == "area-seats":
             return self.gazetteer.seats(list(self.plan.area))
         return self.gazetteer.townships(list(self.plan.area))
+
+
+def beyond(chosen: Iterable[Place], extent: shapely.Geometry | None) -> list[Place]:
+    """Return the places, each once, that lie outside an extent (EPSG:4326; None: everywhere)."""
+    if extent is None:
+        return []
+    chosen = list(dict.fromkeys(chosen))
+    points = shapely.points([(place.lon, place.lat) for place in chosen])
+    inside = shapely.covers(extent, points)
+    return [place for place, there in zip(chosen, inside, strict=True) if not there]
 
 
 @dataclass(frozen=True)
