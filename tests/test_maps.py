@@ -20,6 +20,7 @@ from spatialplan import (
     bundles,
     gcj02,
     layers,
+    layout,
     maps,
     network,
     offline,
@@ -27,11 +28,13 @@ from spatialplan import (
     places,
     plan,
     province,
+    roadlayers,
     scenario,
 )
 from spatialplan.errors import InputError
-from spatialplan.network import Network
+from spatialplan.network import Network, as_links, as_nodes
 from spatialplan.palette import CLASS, STATUS_DASH, VERDICT
+from spatialplan.places import Place
 from spatialplan.plan import Citation, Target
 from spatialplan.script import wide
 from spatialplan.targets import Pair, Verdict
@@ -590,3 +593,145 @@ def test_a_label_is_never_upside_down():
     line = shapely.LineString([(103.5, 35.5), (103.0, 35.4), (102.8, 35.8)])
     for course in (line, line.reverse()):
         assert all(-90 <= angle <= 90 for _, _, angle in layers._along(course))
+
+
+# --- plans beyond the boundary data -------------------------------------------------------------
+
+
+def beyond_the_data(**content):
+    """A plan of a county that no boundary data know, with two places in the Alps."""
+    spots = {"vaduz": (9.52, 47.14), "balzers": (9.50, 47.07)}
+    own = tuple(
+        Place(name, lon, lat, place_id=name, kind="town", adcode=999999, confidence="M")
+        for name, (lon, lat) in spots.items()
+    )
+    return replace(
+        plan.builtin("linxia-2021"), area=(999999,), crs="EPSG:4543", places=own, targets=(),
+        projects=(), elements=(), **content,
+    )  # fmt: skip
+
+
+def roads_of(*ends):
+    """A network of one straight road of class II for each pair of positions."""
+    spots = list(dict.fromkeys(spot for pair in ends for spot in pair))
+    nodes = as_nodes(
+        pd.DataFrame(
+            {"kind": "node", "geometry": shapely.points(spots)},
+            index=pd.Index([f"n{i}" for i in range(len(spots))], name="node_id"),
+        )
+    )
+    rows = [
+        {"from_node": f"n{spots.index(a)}", "to_node": f"n{spots.index(b)}", "mode": "road",
+         "class": "class2", "length_km": 10.0, "source": "s", "confidence": "M",
+         "geometry": shapely.LineString([a, b])}
+        for a, b in ends
+    ]  # fmt: skip
+    index = pd.Index([f"l{i}" for i in range(len(rows))], name="link_id")
+    return Network(nodes, as_links(pd.DataFrame(rows, index=index)), "alps")
+
+
+def test_a_plan_without_boundaries_is_drawn_around_its_places_and_roads():
+    own = beyond_the_data()
+    roads = roads_of(((9.5, 47.0), (9.6, 47.3)), ((9.6, 47.3), (20.0, 50.0)))
+    made = maps.Scene(plan=own, network=roads, gazetteer=own.gazetteer)
+    west, south, east, north = made.bounds
+    assert (9.4, 46.9) < (west, south) < (9.5, 47.0)
+    # Of a network that goes on to the other end of Europe, what lies around the places.
+    assert 9.6 < east < 10.1
+    assert 47.3 < north < 47.7
+    page = maps.plan_map(made).html()
+    assert "没有县界 no boundaries" in page
+    assert "天地图县级数据中没有 999999" in page
+    assert "规划范围" not in page
+    assert "太子山" not in page  # a reserve at the other end of the world
+    assert layout.plan_crs(own, own.gazetteer) == "EPSG:32632"
+
+
+def test_a_plan_some_of_whose_counties_have_boundaries_draws_these(open_network):
+    whole = plan.builtin("linxia-2021")
+    some = replace(whole, area=(*whole.area, 999999))
+    made = maps.Scene(plan=some, network=open_network)
+    west, south, east, north = made.bounds
+    inner = maps.Scene(plan=whole, network=open_network).bounds
+    assert west < inner[0]
+    assert south < inner[1]
+    assert east > inner[2]
+    assert north > inner[3]
+    page = maps.plan_map(made).html()
+    assert "县界不全" in page
+    assert "规划范围" in page
+
+
+def test_the_crs_of_a_plan_counts_where_it_is_made_for():
+    whole = plan.builtin("linxia-2021")
+    assert layout.plan_crs(whole) == whole.crs
+    assert layout.plan_crs(replace(whole, crs="EPSG:32632")) == "EPSG:4543"
+
+
+# --- railways, projects and edits of large networks ---------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def railways(large):
+    """The same links: half of them open railways, a quarter planned roads, named by tens."""
+    links = large.network.links.copy()
+    number = np.arange(len(links))
+    rail, planned = number % 2 == 0, number % 4 == 1
+    links.loc[rail, "mode"] = "rail"
+    links.loc[rail, "class"] = "rail120"
+    links.loc[planned, "status"] = "planned"
+    links["name_zh"] = [f"线路{i // 10}" for i in number]
+    nodes = large.network.nodes
+    return replace(
+        large,
+        network=Network(nodes, links[~planned], "rails"),
+        register=Network(nodes, links, "all"),
+        circles=(),
+        edited=frozenset(links.index[rail]),
+    )
+
+
+@pytest.mark.slow
+def test_railways_projects_and_edits_in_their_thousands_stay_under_5_mb(railways):
+    page = maps.plan_map(railways).html()
+    assert len(page.encode()) < 4_000_000
+    found = payloads(page)
+    links = railways.register.links
+    parts = {
+        "rail": links["mode"] == "rail",
+        "projects": links["status"] == "planned",
+        "roads": (links["mode"] != "rail") & (links["status"] == "open"),
+        "edited": links["mode"] == "rail",
+    }
+    for key, chosen in parts.items():
+        assert len(lines_of(found[key])) == chosen.sum(), key
+        assert found[key]["items"] == [], key
+
+
+@pytest.mark.slow
+def test_a_railway_in_a_bundle_is_dark_with_a_white_core(railways):
+    _, rail, *_ = layers.layers_of(railways)["network"]
+    found = rail.payload(shifted=False)
+    row = next(row for row in found["bundles"] if row["t"] >= 0)
+    assert found["styles"][row["s"]]["color"] == "#fff"
+    assert found["styles"][row["s"]]["dashArray"]
+    assert found["styles"][row["c"]]["color"] == CLASS["rail120"][0]
+    tips = [found["tips"][row["t"]][0] for row in found["bundles"]]
+    assert any(tip.startswith("线路") for tip in tips)
+
+
+@pytest.mark.slow
+def test_two_maps_of_very_many_links_fit_on_one_page(railways):
+    assert len(maps.compare_map(railways, railways).html().encode()) < 5_000_000
+
+
+def test_a_few_railways_beside_many_roads_are_told_one_by_one(open_network):
+    made = maps.Scene(plan=plan.builtin("linxia-2021"), network=open_network)
+    many = pd.concat([open_network.links.assign(mode="road", **{"class": "class4"})] * 20)
+    many.index = [f"m{i}" for i in range(len(many))]
+    both = replace(open_network, links=pd.concat([open_network.links, many]))
+    roads = roadlayers.RoadLayers(replace(made, network=both), layers.ROOM).network()
+    drawn = {layer.key: layer for layer in roads}
+    assert drawn["roads"].bundles.rows
+    assert not drawn["rail"].bundles.rows
+    assert drawn["rail"].items
