@@ -243,7 +243,7 @@ def tie(
     inside = table["lon"].between(west - margin, east + margin)
     inside &= table["lat"].between(south - margin, north + margin)
     chosen = table[inside | table.index.isin(given)]
-    finder = _Finder(network, limit_km)
+    finder = _Finder(network, limit_km, [*chosen.index, *given.values()])
     ties = [
         finder.found(place_id, row, given.get(place_id))
         for place_id, row in zip(chosen.index, chosen.to_dict("records"), strict=True)
@@ -270,30 +270,29 @@ def _released(network: Network, place_ids: Iterable[str]) -> Network:
     plain = nodes.index.isin(list(names))
     nodes.loc[plain, ["place_id", "name_zh"]] = ""
     nodes.loc[plain & ~nodes["kind"].isin(GATE_KINDS), "kind"] = "node"
-    nodes, links = _renamed(nodes, network.links, names)
-    via = _called_anew(network.restrictions["via_node"], names)
-    return replace(
-        network,
-        nodes=nodes,
-        links=links,
-        restrictions=network.restrictions.assign(via_node=via),
-    )
+    via = _put(network.restrictions["via_node"], names)
+    restrictions = network.restrictions.assign(via_node=via)
+    return _renamed(network.like(nodes=nodes, restrictions=restrictions), names)
 
 
-def _renamed(
-    nodes: gpd.GeoDataFrame, links: gpd.GeoDataFrame, names: Mapping[str, str]
-) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
-    """Return nodes and links with other ids for some nodes."""
-    index = pd.Index(_called_anew(nodes.index.to_series(), names), name="node_id")
-    ends = {end: _called_anew(links[end], names) for end in ("from_node", "to_node")}
-    return nodes.set_axis(index), links.assign(**ends)
+def _renamed(network: Network, names: Mapping[str, str]) -> Network:
+    """Return a network with other ids for some nodes, in the tables of nodes and links."""
+    ids = pd.Index(_put(network.nodes.index.to_series(), names), name="node_id")
+    ends = {end: _put(network.links[end], names) for end in ("from_node", "to_node")}
+    return network.like(nodes=network.nodes.set_axis(ids), links=network.links.assign(**ends))
 
 
-def _called_anew(ids: pd.Series, names: Mapping[str, str]) -> pd.Series:
-    """Return ids, some of them by another name; of a million the others are left alone."""
-    found = ids.astype(object)
-    chosen = ids.isin(list(names)).to_numpy()
-    found[chosen] = [names[node] for node in found[chosen]]
+def _put(
+    column: pd.Series, values: Mapping[str, str], at: pd.Series | pd.Index | None = None
+) -> pd.Series:
+    """Return a column with some values put in, where it (or another) has their key.
+
+    The others, of a million perhaps, are left alone.
+    """
+    keys = column if at is None else at
+    chosen = np.asarray(keys.isin(list(values)))
+    found = column.copy()
+    found[chosen] = [values[key] for key in keys[chosen]]
     return found
 
 
@@ -321,7 +320,8 @@ class _Nearest:
         middle = self.lonlat[:, 1].mean() if len(self.nodes) else 0.0
         # Longitudes shrink with the latitude: nearest in the plane is nearest on the ground.
         self.squeeze = np.array([np.cos(np.radians(middle)), 1.0])
-        self.tree = cKDTree(self.lonlat * self.squeeze)
+        # For the few that are asked for, a tree that is made fast serves best.
+        self.tree = cKDTree(self.lonlat * self.squeeze, balanced_tree=False, compact_nodes=False)
 
     def to(self, lon: float, lat: float) -> tuple[int, float]:
         """Return the nearest node and km to it; -1 and infinity when there is none."""
@@ -334,27 +334,29 @@ class _Nearest:
 
 
 class _Finder:
-    """Looks for the node of a place."""
+    """Looks for the nodes of places; `ids` are those of the places and of nodes given by hand."""
 
-    def __init__(self, network: Network, limit_km: float) -> None:
+    def __init__(self, network: Network, limit_km: float, ids: Iterable[str]) -> None:
         self.network = network
         self.limit_km = limit_km
-        self.lonlat = shapely.get_coordinates(network.nodes.geometry.to_numpy())
-        kind = network.nodes["kind"].to_numpy()
+        index = network.nodes.index
+        found = np.flatnonzero(index.isin(list(ids)))
+        self.there = dict(zip(index[found], found.tolist(), strict=True))
+        kind = network.nodes["kind"]
         fast, surface = network.node_levels(EXPRESSWAY), network.node_levels(SURFACE)
-        usable = {
+        self.usable = {
             "interchange": fast & surface,
             "junction": fast,
             "border": np.ones(len(kind), dtype=bool),
-            "station": (kind == "station") | (network.node_levels(RAIL) & surface),
+            "station": (kind == "station").to_numpy() | (network.node_levels(RAIL) & surface),
+            "town": surface,
         }
-        self.gates = {name: _Nearest(self.lonlat, chosen) for name, chosen in usable.items()}
-        self.usable = usable
-        self.surface = _Nearest(self.lonlat, surface)
+        self._trees: dict[str, _Nearest] = {}
         self.called: dict[str, list[int]] = {}
-        names = network.nodes["name_zh"].to_numpy()
-        for node in np.flatnonzero(names != ""):
-            self.called.setdefault(_stem(names[node]), []).append(int(node))
+        names = network.nodes["name_zh"]
+        named = np.flatnonzero(names != "")
+        for node, name in zip(named.tolist(), names.iloc[named], strict=True):
+            self.called.setdefault(_stem(name), []).append(node)
         self.by_name = _spots_by_name(network.places)
 
     def found(self, place_id: str, place: Mapping, override: str | None) -> _Tie:
@@ -362,16 +364,24 @@ class _Finder:
         if override is not None:
             km = self._km(place, override) if override else 0.0
             return _Tie(place_id, km, "override", override)
-        if place_id in self.network.nodes.index:
+        if place_id in self.there:
             return _Tie(place_id, self._km(place, place_id), "id", place_id)
         limit = max(self.limit_km, ACCURACIES * float(place["accuracy_m"] or 0) / 1000.0)
-        if place["kind"] in self.gates:
+        if place["kind"] in GATE_KINDS:
             return self._gate(place_id, place, limit)
         return self._town(place_id, place, limit)
 
     def _km(self, place: Mapping, node: str) -> float:
-        spot = self.lonlat[self.network.nodes.index.get_loc(node)]
-        return float(straight_km(place["lon"], place["lat"], *spot))
+        return self._km_to(place, self.there[node])
+
+    def _km_to(self, place: Mapping, node: int) -> float:
+        return float(straight_km(place["lon"], place["lat"], *self.network.lonlat[node]))
+
+    def _nearest(self, kind: str, lon: float, lat: float) -> tuple[int, float]:
+        """Return the nearest node that is usable for a kind of place, and km to it."""
+        if kind not in self._trees:
+            self._trees[kind] = _Nearest(self.network.lonlat, self.usable[kind])
+        return self._trees[kind].to(lon, lat)
 
     def _gate(self, place_id: str, place: Mapping, limit: float) -> _Tie:
         """Return the tie of an interchange, junction, station or border point."""
@@ -379,12 +389,12 @@ class _Finder:
         usable = self.usable[place["kind"]]
         called = [n for name in _stems(place) for n in self.called.get(name, ()) if usable[n]]
         if called:
-            km = straight_km(lon, lat, *self.lonlat[called].T)
+            km = straight_km(lon, lat, *self.network.lonlat[called].T)
             node, away = called[int(km.argmin())], float(km.min())
             if away <= max(NAME_KM, limit):
                 matched = nodes["name_zh"].iloc[node]
                 return _Tie(place_id, away, "name", str(nodes.index[node]), matched)
-        node, away = self.gates[place["kind"]].to(lon, lat)
+        node, away = self._nearest(place["kind"], lon, lat)
         if away > limit:
             return _Tie(place_id, away, "far")
         return _Tie(place_id, away, "position", str(nodes.index[node]))
@@ -392,20 +402,19 @@ class _Finder:
     def _town(self, place_id: str, place: Mapping, limit: float) -> _Tie:
         """Return the tie of a place that ordinary roads serve."""
         lon, lat, matched = self._named_spot(place, limit)
-        own = place["lon"], place["lat"]
         found = self.network.nearest_link(lon, lat)
         if found is None:
             return _Tie(place_id, np.inf, "far")
         link, fraction, link_km = found
-        node, node_km = self.surface.to(lon, lat)
+        node, node_km = self._nearest("town", lon, lat)
         how = "name" if matched else "position"
         if min(link_km, node_km) > limit:
             return _Tie(place_id, float(link_km), "far", matched=matched)
         if node_km <= link_km + NODE_BONUS_KM or not 0.001 < fraction < 0.999:
-            away = float(straight_km(*own, *self.lonlat[node]))
-            return _Tie(place_id, away, how, str(self.network.nodes.index[node]), matched)
+            away, name = self._km_to(place, node), str(self.network.nodes.index[node])
+            return _Tie(place_id, away, how, name, matched)
         foot = point_at(self.network.links.geometry.iloc[link], fraction)
-        away = float(straight_km(*own, foot.x, foot.y))
+        away = float(straight_km(place["lon"], place["lat"], foot.x, foot.y))
         return _Tie(place_id, away, "split", "", matched, link, fraction)
 
     def _named_spot(self, place: Mapping, limit: float) -> tuple[float, float, str]:
@@ -443,21 +452,7 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
             final.append(replace(found, how="shared"))
             continue
         final.append(found)
-    nodes, links = network.nodes, network.links
-    nodes = nodes.assign(
-        **{
-            column: _put(nodes[column], {node: places.at[p, source] for node, p in taken.items()})
-            for column, source in (("name_zh", "name_zh"), ("confidence", "confidence"))
-        },
-        place_id=_put(nodes["place_id"], taken),
-    )
-    ordinary = {
-        node: places.at[p, "kind"] for node, p in taken.items() if nodes.at[node, "kind"] == "node"
-    }
-    nodes = nodes.assign(kind=_put(nodes["kind"], ordinary))
-    nodes, links = _renamed(nodes, links, taken)
-    nodes, links = _with_shared(nodes, links, shared, taken, places)
-    tied = replace(network, nodes=nodes, links=links)
+    tied = _with_shared(_renamed(_described(network, taken, places), taken), shared, taken, places)
     rows = {found.place_id: found for found in final}
     table = pd.DataFrame(
         [
@@ -472,11 +467,18 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
     )
 
 
-def _put(column: pd.Series, values: Mapping[str, str]) -> pd.Series:
-    """Return a column with the values of some nodes put in."""
-    found = column.astype(object)
-    found.loc[list(values)] = list(values.values())
-    return found
+def _described(network: Network, taken: Mapping[str, str], places: gpd.GeoDataFrame) -> Network:
+    """Return the network with what is known of the places that took nodes."""
+    nodes = network.nodes
+    plain = nodes.index[nodes.index.isin(list(taken)) & (nodes["kind"] == "node").to_numpy()]
+    columns = {
+        name: {node: places.at[p, name] for node, p in taken.items()}
+        for name in ("name_zh", "confidence")
+    }
+    columns["place_id"] = taken
+    columns["kind"] = {node: places.at[taken[node], "kind"] for node in plain}
+    put = {name: _put(nodes[name], values, nodes.index) for name, values in columns.items()}
+    return network.like(nodes=nodes.assign(**put))
 
 
 def _with_cuts(
@@ -515,20 +517,15 @@ def _with_cuts(
                 "length_basis": part_basis(row["length_basis"]),
                 "geometry": part(row["geometry"], low[0], high[0]),
             }
-    links = network.links.drop(index=network.links.index[list(by_link)])
-    links = joined(links, as_links(pd.DataFrame.from_dict(pieces, orient="index")), "link_id")
-    more = as_nodes(pd.DataFrame.from_dict(nodes, orient="index"))
-    changed = replace(network, nodes=joined(network.nodes, more, "node_id"), links=links)
+    whole = np.ones(len(network.links), dtype=bool)
+    whole[list(by_link)] = False
+    changed = _joined(replace(network, links=network.links[whole]), nodes, pieces)
     return changed, [done.get(found.place_id, found) for found in ties], cut_into
 
 
 def _with_shared(
-    nodes: gpd.GeoDataFrame,
-    links: gpd.GeoDataFrame,
-    shared: list[_Tie],
-    taken: Mapping[str, str],
-    places: gpd.GeoDataFrame,
-) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    network: Network, shared: list[_Tie], taken: Mapping[str, str], places: gpd.GeoDataFrame
+) -> Network:
     """Give towns whose node is another place's a node of their own beside it."""
     new_nodes, new_links = {}, {}
     for found in shared:
@@ -536,7 +533,7 @@ def _with_shared(
         if place["kind"] in GATE_KINDS:
             continue
         other = taken[found.node]
-        spot = nodes.geometry[other]
+        spot = network.nodes.geometry[other]
         km = float(straight_km(place["lon"], place["lat"], spot.x, spot.y))
         new_nodes[found.place_id] = {
             "kind": place["kind"],
@@ -556,9 +553,17 @@ def _with_shared(
             "confidence": "L",
             "geometry": shapely.LineString([place["geometry"], spot]),
         }
-    if not new_nodes:
-        return nodes, links
-    return (
-        joined(nodes, as_nodes(pd.DataFrame.from_dict(new_nodes, orient="index")), "node_id"),
-        joined(links, as_links(pd.DataFrame.from_dict(new_links, orient="index")), "link_id"),
+    return _joined(network, new_nodes, new_links)
+
+
+def _joined(network: Network, nodes: Mapping[str, dict], links: Mapping[str, dict]) -> Network:
+    """Return the network with more nodes and links, given their columns by id."""
+    if not nodes:
+        return network
+    more_nodes = as_nodes(pd.DataFrame.from_dict(nodes, orient="index"))
+    more_links = as_links(pd.DataFrame.from_dict(links, orient="index"))
+    return replace(
+        network,
+        nodes=joined(network.nodes, more_nodes, "node_id"),
+        links=joined(network.links, more_links, "link_id"),
     )
