@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -104,17 +104,16 @@ def read(
 
 def extent_of(network: Network) -> shapely.Geometry:
     """Return where a network can tell what there is: a polygon in EPSG:4326."""
-    hull = shapely.convex_hull(shapely.MultiPoint(network.nodes.geometry.to_numpy()))
-    return shapely.buffer(hull, MARGIN_DEGREES)
+    closed = np.concatenate([network.lonlat, network.lonlat[:1]])  # a line has two points
+    return shapely.buffer(shapely.convex_hull(shapely.linestrings(closed)), MARGIN_DEGREES)
 
 
 def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, list[str]]:
     """Return the links of the day of a scenario; without one, of what is open today."""
     if scenario is None:
-        now = f"{date.today():%Y-%m}"  # noqa: DTZ011 - the user's own calendar day
-        open_links = network.links[network.links["status"] == "open"]
-        there = replace(network, links=open_links).at(now)
-        there, day = replace(there, date=""), now
+        day = f"{date.today():%Y-%m}"  # noqa: DTZ011 - the user's own calendar day
+        is_open = (network.links["status"] == "open").to_numpy()
+        there = network.part(is_open & network.links_at(day))
         rule = (
             "没有给 --scenario,只计现在已通车(status 为 open 且已到 opened)的路段",
             "without --scenario only links open today count",
@@ -144,7 +143,9 @@ def _part_notes(network: Network) -> list[str]:
     chosen = (network.links["mode"] != "rail").to_numpy()
     first, last = (side[chosen] for side in network.ends)
     part = labels(first, last, len(network.nodes))
-    sizes = np.sort(np.bincount(part[np.unique(np.concatenate([first, last]))]))[::-1]
+    used = np.zeros(len(part), dtype=bool)
+    used[first] = used[last] = True
+    sizes = np.sort(np.bincount(part[used]))[::-1]
     sizes = sizes[sizes > 0]
     if len(sizes) < 2:
         return []
