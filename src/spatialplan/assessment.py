@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spatialplan import edits as editing
+from spatialplan import network as networks
 from spatialplan import ownnetwork, places, revision, standards, targets
 from spatialplan import plan as plans
 from spatialplan import scenario as scenarios
@@ -26,7 +28,7 @@ from spatialplan.targets import Case, Verdict
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["Assessment", "Situation", "assess", "earlier", "edited", "situation"]
+__all__ = ["Assessment", "Situation", "assess", "earlier", "edited", "situation", "situations"]
 
 NETWORK_SUFFIXES = (".gpkg", ".geojson", ".json")
 
@@ -192,6 +194,43 @@ def situation(
         chosen = chosen or scenarios.default(plan_ids or plans.plan_ids())
         found = Situation(scenarios.network_of(chosen), speeds, chosen, layers=layers or {})
     return edited(found, edits, asked) if edits else found
+
+
+def situations(
+    scenario_ids: Sequence[str],
+    edit_files: Sequence[str],
+    *,
+    network: str | Path | None = None,
+    **asked: Any,
+) -> Iterator[tuple[dict[str, str], Situation]]:
+    """Yield the situation of each scenario with each edit file, and what tells it apart.
+
+    That is its `scenario` where there are several, and its `edits` where there are several
+    files. An empty name of a file stands for no edits. They come one after the other, since
+    a network may be large; names and files are checked before the first.
+
+    Parameters
+    ----------
+    network, asked
+        As in `situation`.
+
+    Raises
+    ------
+    InputError
+        As `situation`.
+    """
+    names, files = (list(dict.fromkeys(given)) or [None] for given in (scenario_ids, edit_files))
+    for name in scenario_ids:
+        scenarios.builtin(name)
+    for file in filter(None, files):
+        editing.read(file)
+    whole = networks.read(network) if network else None
+    for name in names:
+        bare = situation(name, network=whole, **asked)
+        for file in files:
+            labels = {"scenario": name} if len(names) > 1 else {}
+            labels |= {"edits": file} if len(files) > 1 else {}
+            yield labels, edited(bare, file) if file else bare
 
 
 def edited(

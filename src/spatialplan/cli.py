@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from spatialplan.assessment import Assessment, Situation
+    from spatialplan.distributed import Case
     from spatialplan.importing import Import
 
 __all__ = ["main"]
 
-DONE, NOT_MET, BAD_INPUT = 0, 1, 2
+DONE, NOT_MET, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except BrokenPipeError:
         return DONE
+    except KeyboardInterrupt:
+        print("已中断 interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,9 +80,15 @@ def _command(commands: argparse._SubParsersAction, name: str, run: Callable, tex
     return parser
 
 
-def _network_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scenario", metavar="ID", help="情景 scenario(默认:最近的现状路网)")
-    parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
+def _network_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    more = {"action": "append", "default": []} if several else {}
+    texts = ["情景 scenario(默认:最近的现状路网)", "编辑文件 edit file"]
+    if several:
+        texts[0] += ";可多次给出,结果多一列 scenario repeat for several"
+        texts[1] += ";可多次给出,每个文件各算一次,结果多一列 edits;'' 为不编辑 "
+        texts[1] += "repeat to compute with each alone, '' for none"
+    parser.add_argument("--scenario", metavar="ID", help=texts[0], **more)
+    parser.add_argument("--edits", metavar="FILE", help=texts[1], **more)
     parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
     parser.add_argument(
         "--ties", default="", metavar="CSV", help="人工指定的地点与路网节点的关联 ties by hand"
@@ -122,7 +132,7 @@ def _add_matrix(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--from", dest="origins", required=True, metavar="A,B,…")
     parser.add_argument("--to", dest="destinations", required=True, metavar="C,D,…")
     parser.add_argument("--mode", choices=["road", "rail", "all"], default="road")
-    _network_options(parser)
+    _network_options(parser, several=True)
     parser.add_argument("--format", choices=["csv", "json", "table"], help="默认 default: csv")
     parser.add_argument("-o", "--output", metavar="FILE|FOLDER")
     parser.add_argument(
@@ -193,7 +203,13 @@ def _add_network(commands: argparse._SubParsersAction) -> None:
         "--columns", default="", metavar="YAML", help="列的对应 which column is which"
     )
     parser.add_argument(
-        "--default-class", default="class3", metavar="CLASS", help="无等级时 where none is given"
+        "--default-class", default="", metavar="CLASS", help="无等级时(默认 class3)if none is given"
+    )
+    parser.add_argument(
+        "--known",
+        default="",
+        metavar="FILE",
+        help="不偏移的路网,判断 GCJ-02 roads that are not shifted",
     )
     parser.add_argument("--crs", default="", metavar="EPSG:…|auto", help="坐标系 of the source")
     parser.add_argument("--encoding", default="", metavar="gbk|utf-8", help="属性编码 attributes")
@@ -225,10 +241,14 @@ def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Sit
 
     asked = _asked(options, plan_ids)
     found = assessment.situation(options.scenario, edits=options.edits, **asked)
+    _tell_situation(found)
+    return found
+
+
+def _tell_situation(found: Situation) -> None:
     for line in found.own.lines if found.own else ():
         print(line, file=sys.stderr)
     _tell_edits(found)
-    return found
 
 
 def _earlier(options: argparse.Namespace, plan_ids: Sequence[str]) -> Situation | None:
@@ -312,23 +332,16 @@ def _print_verdicts(found: Assessment) -> None:
 
 
 def _matrix(options: argparse.Namespace) -> int:
-    from spatialplan import places, tables, travel
+    from spatialplan import distributed
     from spatialplan.files import atomic_path
 
     _check_engine(options)
-    now = _situation(options)
-    origins = places.read_set(options.origins, "--from", now.gazetteer)
-    destinations = places.read_set(options.destinations, "--to", now.gazetteer)
-    graph = travel.compile_graph(now.network, now.profile)
+    cases = _cases(options)
     if options.engine == "dask":
-        from spatialplan import distributed
-
-        ends = origins, destinations, options.output
-        distributed.write_matrix(graph, *ends, mode=options.mode, scheduler=options.scheduler)
+        distributed.write_matrix(cases, options.output, scheduler=options.scheduler)
         return DONE
-    frame = travel.travel_times(graph, origins, destinations, mode=options.mode)
     how = options.format or "csv"
-    text = _formatted(tables.matrix_table(frame), how)
+    text = _formatted(distributed.matrix(cases), how)
     if not options.output:
         sys.stdout.write(text)
         return DONE
@@ -336,6 +349,22 @@ def _matrix(options: argparse.Namespace) -> int:
         mark = "utf-8-sig" if how == "csv" else "utf-8"  # Excel needs the mark
         temporary.write_text(text, encoding=mark, newline="")
     return DONE
+
+
+def _cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Yield the matrix of each scenario with each edit file."""
+    from spatialplan import assessment, places, travel
+    from spatialplan.distributed import Case
+
+    asked = _asked(options, ())
+    for labels, now in assessment.situations(options.scenario, options.edits, **asked):
+        if labels:
+            print(" ".join(text or "不编辑 no edits" for text in labels.values()), file=sys.stderr)
+        _tell_situation(now)
+        origins = places.read_set(options.origins, "--from", now.gazetteer)
+        destinations = places.read_set(options.destinations, "--to", now.gazetteer)
+        graph = travel.compile_graph(now.network, now.profile)
+        yield Case(graph, origins, destinations, options.mode, labels)
 
 
 def _check_engine(options: argparse.Namespace) -> None:
@@ -455,6 +484,7 @@ def _import(options: argparse.Namespace) -> int:
     from spatialplan import importing
     from spatialplan.coordinates import Mends
 
+    importing.check_output(options.output, options.source)
     brought = importing.bring(
         options.source,
         area=importing.area_of(options.bbox, options.boundary),
@@ -471,6 +501,7 @@ def _import(options: argparse.Namespace) -> int:
         ),
         keep=options.keep,
         default_class=options.default_class,
+        known=options.known,
         tie=not options.no_ties,
         overrides=options.ties,
         progress=True,
@@ -481,13 +512,8 @@ def _import(options: argparse.Namespace) -> int:
 def _fetch(options: argparse.Namespace) -> int:
     from spatialplan import importing
 
-    area = importing.area_of(options.bbox, options.boundary)
-    if area is None:
-        if not options.plan:
-            raise InputError.of(
-                "network fetch", "请给 --plan、--bbox 或 --boundary", "name the area to fetch"
-            )
-        area = importing.plan_area(options.plan)
+    importing.check_output(options.output)
+    area = importing.fetch_area(options.plan, options.bbox, options.boundary)
     brought = importing.fetch(
         area,
         classes=options.classes,
@@ -502,10 +528,9 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _write_import(brought: Import, output: str) -> int:
-    brought.write(output)
-    for line in brought.lines:
+    written = brought.write(output)
+    for line in (*brought.lines, *written):
         print(line)
-    print(output.split("?", maxsplit=1)[0])
     return DONE
 
 

@@ -53,6 +53,7 @@ __all__ = [
     "matrix",
     "minutes_from",
     "nearest",
+    "prepare",
     "reached",
     "rerun",
     "times",
@@ -500,6 +501,13 @@ def _goes_by_core(graph: Compiled, searches: int) -> bool:
     """Tell whether searches should go through the core: it is there, or is worth finding."""
     worth = searches >= WORTH_REDUCING and graph.size >= LARGE
     return _kernels() is not None and ("_core" in graph.__dict__ or worth)
+
+
+def prepare(graph: Compiled) -> None:
+    """Find now what many searches will share, as before sending the graph to many machines."""
+    graph.back  # noqa: B018 - kept once it is found
+    if _goes_by_core(graph, WORTH_REDUCING):
+        graph._core  # noqa: B018
 
 
 def _fill_by_core(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spatialplan.engine import Compiled, Times
     from spatialplan.travel import Graph
 
-__all__ = ["Search", "reached", "search"]
+__all__ = ["Search", "prepare", "reached", "search"]
 
 LARGE = 20_000  # vertices from which on compiled searches pay for loading the compiler
 KEPT_BYTES = 1 << 29  # of search results that are held at a time
@@ -36,6 +36,16 @@ def search(graph: Graph, vertices: np.ndarray, mode: str, limit: float = np.inf)
         _get_ready()
         return _CompiledSearch(starts, graph.compiled(mode), limit)
     return _ScipySearch.run(starts, *graph.matrix(mode), limit)
+
+
+def prepare(graph: Graph, mode: str) -> None:
+    """Find now what all searches by a mode share on a large network, for many searches."""
+    if graph.size > LARGE:
+        from spatialplan import engine
+
+        _get_ready()
+        for name in ("road", "rail") if mode == "rail" else (mode,):
+            engine.prepare(graph.compiled(name))
 
 
 def reached(
@@ -176,6 +186,10 @@ class _CompiledSearch(Search):
     graph: Compiled
     limit: float
     _held: dict[int, Times] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict:
+        """Send no results: they are many times larger than the graph."""
+        return self.__dict__ | {"_held": {}}
 
     @property
     def _block(self) -> int:

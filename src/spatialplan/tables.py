@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,9 +161,15 @@ def pair_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def matrix_table(times: pd.DataFrame) -> pd.DataFrame:
-    """Return travel times as `matrix` gives them out, to a thousandth of a minute or km."""
-    return times[["origin", "destination", "minutes", "km", "straight_km", "mode"]].round(3)
+def matrix_table(times: pd.DataFrame, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return travel times as `matrix` gives them out, to a thousandth of a minute or km.
+
+    `labels` are columns that go before the others, of one value each.
+    """
+    table = times[["origin", "destination", "minutes", "km", "straight_km", "mode"]].round(3)
+    for at, (name, value) in enumerate((labels or {}).items()):
+        table.insert(at, name, pd.Categorical([value]).repeat(len(table)))
+    return table
 
 
 def change_table(found: Assessment) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spatialplan.engine import Compiled
 
 __all__ = [
+    "Destinations",
     "Gate",
     "Graph",
     "Leg",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 TRAVEL_MODES = ("road", "rail", "all")
+TIME_COLUMNS = ["origin", "destination", "minutes", "km", "straight_km", "mode", "in_vehicle"]
 SNAP_LIMIT_KM = 30.0  # a place farther from every road than this is a mistake, not a trip
 
 
@@ -219,6 +221,13 @@ class Graph:
         return self._compiled[mode]
 
     @cached_property
+    def riding_minutes(self) -> np.ndarray | None:
+        """Minutes of each arc in a train, 0 elsewhere; None where there are no trains."""
+        on_rail = self.arcs.vertex_level == RAIL
+        riding = on_rail[self.arcs.tail] & on_rail[self.arcs.head]
+        return np.where(riding, self.arcs.minutes, 0.0) if riding.any() else None
+
+    @cached_property
     def rail_ids(self) -> frozenset[str]:
         """Ids of the links of railways."""
         return frozenset(self.network.links.index[self.network.levels == RAIL])
@@ -270,10 +279,11 @@ class Graph:
             self._terminals[place] = self._node_terminal(place) or self._link_terminal(place)
         return self._terminals[place]
 
-    def slim(self, places: Iterable[Place]) -> Graph:
-        """Return what trips between some places need, and no more: no lines, no names of links.
+    def slim(self, places: Iterable[Place], mode: str) -> Graph:
+        """Return what trips between some places by one mode need: no lines, no names.
 
-        For sending; circles and further places need the whole graph.
+        For sending: circles, routes and further places need the whole graph. What searches
+        share is found now, not by each who receives it.
 
         Raises
         ------
@@ -281,15 +291,12 @@ class Graph:
             As `terminal`.
         """
         terminals = {place: self.terminal(place) for place in places}
-        whole = self.network
-        network = replace(
-            whole,
-            nodes=whole.nodes[["place_id", "geometry"]],
-            links=whole.links[["length_km", "oneway"]],
-            file=None,
-        )
-        slim = Graph(network, self.profile, self.arcs)
+        searches.prepare(self, mode)
+        nodes = pd.DataFrame(index=pd.RangeIndex(len(self.network.nodes)))
+        links = self.network.links[["length_km", "oneway"]].reset_index(drop=True)
+        slim = Graph(Network(nodes, links), self.profile, self.arcs)
         slim._terminals.update(terminals)
+        slim._compiled.update(self._compiled)
         return slim
 
     def _node_terminal(self, place: Place) -> Terminal | None:
@@ -392,6 +399,27 @@ class _Gates:
         return found
 
 
+@dataclass(frozen=True)
+class _Ends:
+    """Where trips end, whatever the origins: gates, and which ends are of a place or a link."""
+
+    terminals: Sequence[Terminal]
+    gates: _Gates
+    of_place: dict[Place, list[int]]
+    of_link: dict[int, list[int]]
+
+    @classmethod
+    def of(cls, terminals: Sequence[Terminal]) -> _Ends:
+        of_place: dict[Place, list[int]] = {}
+        of_link: dict[int, list[int]] = {}
+        for column, terminal in enumerate(terminals):
+            of_place.setdefault(terminal.place, []).append(column)
+            if terminal.link >= 0:
+                of_link.setdefault(terminal.link, []).append(column)
+        gates = _Gates.of([terminal.arriving for terminal in terminals])
+        return cls(terminals, gates, of_place, of_link)
+
+
 ALONG, SAME = -1, -2  # choices of a route that passes no gate
 
 
@@ -401,10 +429,9 @@ class _Table:
 
     graph: Graph
     search: Search
-    origins: list[Terminal]
-    destinations: list[Terminal]
+    origins: Sequence[Terminal]
+    ends: _Ends
     out: _Gates
-    back: _Gates
     minutes: np.ndarray
     choice: np.ndarray  # number of the origin's gate × most gates + that of the destination's
 
@@ -412,59 +439,58 @@ class _Table:
     def of(
         cls,
         graph: Graph,
-        origins: list[Terminal],
-        destinations: list[Terminal],
+        origins: Sequence[Terminal],
+        ends: _Ends,
         mode: str,
         limit: float = np.inf,
     ) -> _Table:
-        out = _Gates.of([origin.leaving for origin in origins])
-        back = _Gates.of([destination.arriving for destination in destinations])
+        out, back = _Gates.of([origin.leaving for origin in origins]), ends.gates
         search = searches.search(graph, out.vertices, mode, limit)
         found = search.between(out.vertices.ravel(), back.vertices.ravel())
         options = found.reshape(*out.minutes.shape, *back.minutes.shape)
         options = options + out.minutes[:, :, None, None] + back.minutes
         ways = out.minutes.shape[1] * back.minutes.shape[1]
-        options = options.transpose(1, 3, 0, 2).reshape(ways, len(origins), len(destinations))
+        options = options.transpose(1, 3, 0, 2).reshape(ways, *options.shape[::2])
         minutes, choice = options.min(axis=0), options.argmin(axis=0)
-        for row, column, along in _along_one_link(graph, origins, destinations):
+        for row, column, along in _along_one_link(graph, origins, ends):
             if along < minutes[row, column]:
                 minutes[row, column], choice[row, column] = along, ALONG
-        same = _same(origins, destinations)
+        same = _same(origins, ends)
         minutes[same], choice[same] = 0.0, SAME
         minutes[minutes > limit] = np.inf
-        return cls(graph, search, origins, destinations, out, back, minutes, choice)
+        return cls(graph, search, origins, ends, out, minutes, choice)
 
-    @property
+    @cached_property
     def km(self) -> np.ndarray:
         """Kilometres of the fastest route of each pair; NaN where there is no way."""
         found = self._sums(self.graph.arcs.km)
         pairs, (first, last) = self._passing
-        found[pairs] += self.out.km[pairs[0], first] + self.back.km[pairs[1], last]
+        found[pairs] += self.out.km[pairs[0], first] + self.ends.gates.km[pairs[1], last]
         for row, column in np.argwhere(self.choice == ALONG):
-            legs = _legs_along(self.graph, self.origins[row], self.destinations[column])
+            legs = _legs_along(self.graph, self.origins[row], self.ends.terminals[column])
             found[row, column] = sum(leg.km for leg in legs)
         return np.where(np.isfinite(self.minutes), found, np.nan)
 
     @property
     def in_vehicle(self) -> np.ndarray:
         """Minutes in trains on the fastest route of each pair; NaN where there are none."""
-        level = self.graph.arcs.vertex_level
-        riding = (level[self.graph.arcs.tail] == RAIL) & (level[self.graph.arcs.head] == RAIL)
-        if not riding.any():
+        riding = self.graph.riding_minutes
+        if riding is None:
             return np.full(self.minutes.shape, np.nan)
-        found = self._sums(np.where(riding, self.graph.arcs.minutes, 0.0))
+        found = self._sums(riding)
         return np.where(np.isfinite(self.minutes) & (found > 0), found, np.nan)
 
     @property
     def _passing(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """The pairs whose route passes gates, and the numbers of the gates at both ends."""
         pairs = np.nonzero(np.isfinite(self.minutes) & (self.choice >= 0))
-        return pairs, np.divmod(self.choice[pairs], self.back.vertices.shape[1])
+        return pairs, np.divmod(self.choice[pairs], self.ends.gates.vertices.shape[1])
 
     def _sums(self, of_arcs: np.ndarray) -> np.ndarray:
         """Return what the arcs of each pair's route add up to."""
         pairs, (first, last) = self._passing
-        tails, heads = self.out.vertices[pairs[0], first], self.back.vertices[pairs[1], last]
+        tails = self.out.vertices[pairs[0], first]
+        heads = self.ends.gates.vertices[pairs[1], last]
         found = np.zeros(self.minutes.shape)
         found[pairs] = self.search.sums(of_arcs, tails, heads)
         return found
@@ -474,10 +500,10 @@ class _Table:
         choice = int(self.choice[row, column])
         if not np.isfinite(self.minutes[row, column]) or choice == SAME:
             return []
-        origin, destination = self.origins[row], self.destinations[column]
+        origin, destination = self.origins[row], self.ends.terminals[column]
         if choice == ALONG:
             return _legs_along(self.graph, origin, destination)
-        first, last = divmod(choice, self.back.vertices.shape[1])
+        first, last = divmod(choice, self.ends.gates.vertices.shape[1])
         begin, end = origin.leaving[first], destination.arriving[last]
         return [
             *_end_leg(self.graph, origin, begin.way, out=True),
@@ -487,16 +513,12 @@ class _Table:
 
 
 def _along_one_link(
-    graph: Graph, origins: list[Terminal], destinations: list[Terminal]
+    graph: Graph, origins: Sequence[Terminal], ends: _Ends
 ) -> Iterator[tuple[int, int, float]]:
     """Yield the pairs that lie beside one link, with the minutes along it."""
-    columns: dict[int, list[int]] = {}
-    for column, destination in enumerate(destinations):
-        if destination.link >= 0:
-            columns.setdefault(destination.link, []).append(column)
     for row, origin in enumerate(origins):
-        for column in columns.get(origin.link, []) if origin.link >= 0 else []:
-            destination = destinations[column]
+        for column in ends.of_link.get(origin.link, ()):
+            destination = ends.terminals[column]
             ahead = destination.fraction - origin.fraction
             if ahead >= 0 or not graph.network.links["oneway"].iloc[origin.link]:
                 running = abs(ahead) * float(graph.link_minutes[origin.link])
@@ -516,19 +538,17 @@ def _legs_along(graph: Graph, origin: Terminal, destination: Terminal) -> list[L
 
 
 @dataclass(frozen=True)
-class _RailTable:
-    """All pairs door to door by train: drive to a station, wait, ride, leave, drive on."""
+class _Rails:
+    """What follows the drive to a station, whatever the origins: the ride, and the drive on."""
 
     graph: Graph
-    access: _Table
+    stations: _Ends
     ride: Search
-    riding: np.ndarray  # minutes between stations, in the order of `Graph.stations`
     egress: _Table
-    minutes: np.ndarray
-    via: np.ndarray  # boarding and alighting station of each pair, shape (2, o, d)
+    minutes: np.ndarray  # of the ride from station to station, in the order of `Graph.stations`
 
     @classmethod
-    def of(cls, graph: Graph, origins: list[Terminal], destinations: list[Terminal]) -> _RailTable:
+    def of(cls, graph: Graph, ends: _Ends) -> _Rails:
         surface, rail = graph.stations
         stations = [
             graph.at_vertices(
@@ -537,41 +557,66 @@ class _RailTable:
             )
             for vertex in surface
         ]
-        limit = graph.profile.access_limit_minutes
-        access = _Table.of(graph, origins, stations, "road", limit)
-        egress = _Table.of(graph, stations, destinations, "road", limit)
+        egress = _Table.of(graph, stations, ends, "road", graph.profile.access_limit_minutes)
         ride = searches.search(graph, rail, "rail")
-        riding = ride.between(rail, rail)
-        np.fill_diagonal(riding, np.inf)
-        overhead = graph.profile.wait_minutes + graph.profile.leave_minutes
-        if not len(rail):
-            size = len(origins), len(destinations)
-            minutes, via = np.full(size, np.inf), np.zeros((2, *size), dtype=int)
-            minutes[_same(origins, destinations)] = 0.0
-            return cls(graph, access, ride, riding, egress, minutes, via)
-        boarded = access.minutes[:, :, None] + (riding + overhead)[None]
-        board, arrived = boarded.argmin(axis=1), boarded.min(axis=1)
-        whole = arrived[:, :, None] + egress.minutes[None]
-        alight, minutes = whole.argmin(axis=1), whole.min(axis=1)
-        board = np.take_along_axis(board, alight, axis=1)
-        minutes[_same(origins, destinations)] = 0.0
-        return cls(graph, access, ride, riding, egress, minutes, np.stack([board, alight]))
+        minutes = ride.between(rail, rail)
+        np.fill_diagonal(minutes, np.inf)
+        return cls(graph, _Ends.of(stations), ride, egress, minutes)
+
+    @cached_property
+    def km(self) -> np.ndarray:
+        """Kilometres of the ride from station to station; NaN where there is none."""
+        rail, found = self.graph.stations[1], np.full(self.minutes.shape, np.nan)
+        board, alight = pairs = np.nonzero(np.isfinite(self.minutes))
+        found[pairs] = self.ride.sums(self.graph.arcs.km, rail[board], rail[alight])
+        return found
+
+
+@dataclass(frozen=True)
+class _RailTable:
+    """All pairs door to door by train: drive to a station, wait, ride, leave, drive on."""
+
+    rails: _Rails
+    access: _Table
+    minutes: np.ndarray
+    via: np.ndarray  # boarding and alighting station of each pair, shape (2, o, d)
+
+    @classmethod
+    def of(cls, rails: _Rails, origins: Sequence[Terminal]) -> _RailTable:
+        graph, egress = rails.graph, rails.egress
+        limit = graph.profile.access_limit_minutes
+        access = _Table.of(graph, origins, rails.stations, "road", limit)
+        size = len(origins), len(egress.ends.terminals)
+        minutes, via = np.full(size, np.inf), np.zeros((2, *size), dtype=int)
+        if len(rails.minutes):
+            overhead = graph.profile.wait_minutes + graph.profile.leave_minutes
+            boarded = access.minutes[:, :, None] + (rails.minutes + overhead)[None]
+            board, arrived = boarded.argmin(axis=1), boarded.min(axis=1)
+            whole = arrived[:, :, None] + egress.minutes[None]
+            alight, minutes = whole.argmin(axis=1), whole.min(axis=1)
+            via = np.stack([np.take_along_axis(board, alight, axis=1), alight])
+        minutes[_same(origins, egress.ends)] = 0.0
+        return cls(rails, access, minutes, via)
+
+    @property
+    def graph(self) -> Graph:
+        """The network that it is of."""
+        return self.rails.graph
 
     @property
     def km(self) -> np.ndarray:
         """Kilometres of the fastest route of each pair; NaN where there is no way."""
-        pairs = self._riding
+        pairs, found = self._riding, np.zeros(self.minutes.shape)
         board, alight = self.via[:, *pairs]
-        rail, found = self.graph.stations[1], np.zeros(self.minutes.shape)
-        found[pairs] = self.ride.sums(self.graph.arcs.km, rail[board], rail[alight])
-        found[pairs] += self.access.km[pairs[0], board] + self.egress.km[alight, pairs[1]]
+        found[pairs] = self.rails.km[board, alight] + self.access.km[pairs[0], board]
+        found[pairs] += self.rails.egress.km[alight, pairs[1]]
         return np.where(np.isfinite(self.minutes), found, np.nan)
 
     @property
     def in_vehicle(self) -> np.ndarray:
         """Minutes in trains on the fastest route of each pair; NaN where there are none."""
         pairs, found = self._riding, np.full(self.minutes.shape, np.nan)
-        found[pairs] = self.riding[*self.via[:, *pairs]]
+        found[pairs] = self.rails.minutes[*self.via[:, *pairs]]
         return found
 
     @property
@@ -585,40 +630,88 @@ class _RailTable:
             return []
         board, alight = self.via[:, row, column]
         rail = self.graph.stations[1]
-        arcs = self.ride.arcs(int(rail[board]), int(rail[alight]))
+        arcs = self.rails.ride.arcs(int(rail[board]), int(rail[alight]))
         return [
             *self.access.legs(row, board),
             Leg("wait", self.graph.profile.wait_minutes, 0.0),
             *(self.graph.leg(arc) for arc in arcs),
             Leg("leave", self.graph.profile.leave_minutes, 0.0),
-            *self.egress.legs(alight, column),
+            *self.rails.egress.legs(alight, column),
         ]
 
 
-def _same(
-    origins: Sequence[Terminal], destinations: Sequence[Terminal]
-) -> tuple[np.ndarray, np.ndarray]:
+def _same(origins: Sequence[Terminal], ends: _Ends) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and columns of the pairs that are one place."""
-    columns: dict[Place, list[int]] = {}
-    for column, destination in enumerate(destinations):
-        columns.setdefault(destination.place, []).append(column)
-    pairs = [(row, c) for row, o in enumerate(origins) for c in columns.get(o.place, ())]
+    pairs = [(row, c) for row, o in enumerate(origins) for c in ends.of_place.get(o.place, ())]
     rows, same = np.array(pairs, dtype=int).reshape(-1, 2).T
     return rows, same
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """Places to travel to, made ready once for any number of origins."""
+
+    graph: Graph
+    places: Sequence[Place]
+    mode: str
+    ends: _Ends
+    rails: _Rails | None
+
+    @classmethod
+    def of(cls, graph: Graph, places: Sequence[Place], mode: str = "road") -> Destinations:
+        """Make some places ready.
+
+        Raises
+        ------
+        InputError
+            When a place is far from every road, or the mode is unknown.
+        """
+        if mode not in TRAVEL_MODES:
+            raise InputError.of(
+                "mode", f"方式应是 {'、'.join(TRAVEL_MODES)}:{mode}", "mode is road, rail or all"
+            )
+        ends = _Ends.of([graph.terminal(place) for place in places])
+        rails = _Rails.of(graph, ends) if mode == "rail" else None
+        return cls(graph, places, mode, ends, rails)
+
+    def table(self, origins: Sequence[Place]) -> _Table | _RailTable:
+        """Return the fastest ways from some origins, to read minutes, km and legs from."""
+        starts = [self.graph.terminal(place) for place in origins]
+        if self.rails is not None:
+            return _RailTable.of(self.rails, starts)
+        return _Table.of(self.graph, starts, self.ends, self.mode)
+
+    def prepare(self) -> None:
+        """Find now what tables of all origins share, as before sending this to many machines."""
+        if self.rails is not None:
+            self.rails.km, self.rails.egress.km  # noqa: B018 - kept once they are found
+
+    def times(self, origins: Sequence[Place]) -> pd.DataFrame:
+        """Return the rows of some origins, as `travel_times`; columns of text are categories."""
+        table = self.table(origins)
+        rows, columns = (part.ravel() for part in np.indices(table.minutes.shape, np.int32))
+        (lon1, lat1), (lon2, lat2) = (
+            np.array([(place.lon, place.lat) for place in ends]).T
+            for ends in (origins, self.places)
+        )
+        straight = straight_km(lon1[:, None], lat1[:, None], lon2[None], lat2[None])
+        return pd.DataFrame(
+            {
+                "origin": pd.Categorical([place.key for place in origins]).take(rows),
+                "destination": pd.Categorical([place.key for place in self.places]).take(columns),
+                "minutes": np.where(np.isfinite(table.minutes), table.minutes, np.nan).ravel(),
+                "km": table.km.ravel(),
+                "straight_km": straight.ravel(),
+                "mode": pd.Categorical([self.mode]).take(np.zeros_like(rows)),
+                "in_vehicle": table.in_vehicle.ravel(),
+            }
+        )
 
 
 def _table(
     graph: Graph, origins: Sequence[Place], destinations: Sequence[Place], mode: str
 ) -> _Table | _RailTable:
-    if mode not in TRAVEL_MODES:
-        raise InputError.of(
-            "mode", f"方式应是 {'、'.join(TRAVEL_MODES)}:{mode}", "mode is road, rail or all"
-        )
-    starts = [graph.terminal(place) for place in origins]
-    ends = [graph.terminal(place) for place in destinations]
-    if mode == "rail":
-        return _RailTable.of(graph, starts, ends)
-    return _Table.of(graph, starts, ends, mode)
+    return Destinations.of(graph, destinations, mode).table(origins)
 
 
 def _route(table: _Table | _RailTable, pair: tuple[int, int], ends: tuple, mode: str) -> Route:
@@ -664,26 +757,10 @@ def travel_times(
     InputError
         When a place is far from every road, or the mode is unknown.
     """
-    columns = ["origin", "destination", "minutes", "km", "straight_km", "mode", "in_vehicle"]
     if not (origins and destinations):
-        return pd.DataFrame(columns=columns)
-    table = _table(graph, origins, destinations, mode)
-    (lon1, lat1), (lon2, lat2) = (
-        np.array([(place.lon, place.lat) for place in ends]).T for ends in (origins, destinations)
-    )
-    straight = straight_km(lon1[:, None], lat1[:, None], lon2[None], lat2[None])
-    found = pd.DataFrame(
-        {
-            "origin": np.repeat([place.key for place in origins], len(destinations)),
-            "destination": np.tile([place.key for place in destinations], len(origins)),
-            "minutes": np.where(np.isfinite(table.minutes), table.minutes, np.nan).ravel(),
-            "km": table.km.ravel(),
-            "straight_km": straight.ravel(),
-            "mode": mode,
-            "in_vehicle": table.in_vehicle.ravel(),
-        }
-    )
-    return found[columns]
+        return pd.DataFrame(columns=TIME_COLUMNS)
+    found = Destinations.of(graph, destinations, mode).times(origins)
+    return found.astype(dict.fromkeys(found.columns[found.dtypes == "category"], str))
 
 
 def nearest(
