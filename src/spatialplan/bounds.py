@@ -52,7 +52,17 @@ class Ceilings:
 
     @classmethod
     def of(cls, network: Network, profile: SpeedProfile) -> Ceilings:
-        """Return the speeds of a network: the design speed, or a profile's if that is higher."""
+        """Return the speeds of a network: the design speed, or a profile's if that is higher.
+
+        That is done once for a network and a profile.
+        """
+        key = cls, profile
+        if key not in network.kept:
+            network.kept[key] = cls._of(network, profile)
+        return network.kept[key]
+
+    @classmethod
+    def _of(cls, network: Network, profile: SpeedProfile) -> Ceilings:
         links = network.links
         design = links["design_speed_kmh"].to_numpy(dtype=float)
         kmh = np.fmax(design, profile.kmh(links["class"].to_numpy(), design))
@@ -70,7 +80,7 @@ class Ceilings:
         `bound` never exceeds.
         """
         ends = [_unit(place.lon, place.lat) for place in (origin, destination)]
-        longest, known = ELLIPSE * float(_arc_km(*ends)), self._of(modes)
+        longest, known = ELLIPSE * float(_arc_km(*ends)), self._by(modes)
         west, south, east, north = _box_around(origin, destination, longest)
         first, size = 0, FIRST_BLOCK
         # On a large network the first few links are mostly enough.
@@ -103,12 +113,12 @@ class Ceilings:
         """Ends and quarters of links as unit vectors, and km: filled in as they are asked for."""
         return np.empty((5, len(self.kmh), 3)), np.full(len(self.kmh), np.nan)
 
-    def _of(self, modes: str) -> np.ndarray:
+    def _by(self, modes: str) -> np.ndarray:
         return {"rail": self.rail, "road": ~self.rail}.get(modes, self.rail | True)
 
     @cached_property
     def _tops(self) -> dict[str, float]:
-        every = ((modes, self.kmh[self._of(modes)]) for modes in ("road", "rail", "all"))
+        every = ((modes, self.kmh[self._by(modes)]) for modes in ("road", "rail", "all"))
         return {modes: max(LEGAL_MAX_KMH, float(kmh.max(initial=0.0))) for modes, kmh in every}
 
     def top(self, modes: str) -> float:

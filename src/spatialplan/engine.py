@@ -328,16 +328,10 @@ def compile_travel(graph: Graph, mode: str = "road") -> Compiled:
     Vertices keep the numbers of `graph`; arcs are known by their place in ``graph.arcs``.
     What is made of a large network that comes from a file is kept beside that file.
     """
-    from spatialplan.network import RAIL
-
     arcs = graph.arcs
-    on_rail = arcs.vertex_level == RAIL
-    ends = on_rail[arcs.tail], on_rail[arcs.head]
-    chosen = {"road": ~ends[0] & ~ends[1], "rail": ends[0] & ends[1], "all": ends[0] | True}[mode]
-    points = graph.network.nodes.geometry
-    lonlat = np.column_stack([points.x, points.y])[arcs.vertex_node]
-    numbers = np.flatnonzero(chosen)
-    given = arcs.tail[chosen], arcs.head[chosen], arcs.minutes[chosen]
+    numbers = arcs.usable(mode)
+    lonlat = graph.network.lonlat[arcs.vertex_node]
+    given = arcs.tail[numbers], arcs.head[numbers], arcs.minutes[numbers]
 
     def build() -> tuple[np.ndarray, ...]:
         found = compile_arcs(*given, graph.size, lonlat=lonlat, numbers=numbers)

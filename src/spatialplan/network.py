@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from io import StringIO
 from pathlib import Path
@@ -97,6 +97,17 @@ class Arcs:
     km: np.ndarray
     link: np.ndarray
     backward: np.ndarray
+
+    def usable(self, mode: str) -> np.ndarray:
+        """Return the arcs of a mode, as numbers.
+
+        ``road`` has no trains, ``rail`` has only trains, ``all`` has both and the platforms
+        between them.
+        """
+        on_rail = self.vertex_level == RAIL
+        tail, head = on_rail[self.tail], on_rail[self.head]
+        chosen = {"road": ~(tail | head), "rail": tail & head, "all": np.ones_like(tail)}
+        return np.flatnonzero(chosen[mode])
 
 
 def as_restrictions(frame: pd.DataFrame | None = None) -> gpd.GeoDataFrame:
@@ -207,6 +218,15 @@ class Network:
         found = replace(self, **changes)
         found.__dict__.update({key: self.__dict__[key] for key in known if key in self.__dict__})
         return found
+
+    @cached_property
+    def kept(self) -> dict[Hashable, Any]:
+        """What other modules have found out about this very network, for as long as it lives."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is found out from the fields is many times larger, and soon found again.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def turns(self) -> gpd.GeoDataFrame:

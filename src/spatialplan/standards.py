@@ -91,6 +91,10 @@ class SpeedProfile:
     access_kmh: float
     off_network_kmh: float
 
+    def __hash__(self) -> int:
+        """Equal profiles have equal ids; their tables have no hash."""
+        return hash((self.id, self.ramp_minutes, self.access_limit_minutes))
+
     def kmh(self, classes: np.ndarray, design_speeds: np.ndarray) -> np.ndarray:
         """Return the running speed of links, km/h, one for each class and design speed.
 

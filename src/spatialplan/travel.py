@@ -188,24 +188,21 @@ class Graph:
         return minutes
 
     @cached_property
+    def link_km(self) -> np.ndarray:
+        """Length of each link in km."""
+        return self.network.links["length_km"].to_numpy(dtype=float)
+
+    @cached_property
     def _matrices(self) -> dict[str, tuple[csr_array, np.ndarray]]:
         return {}
 
     def matrix(self, mode: str) -> tuple[csr_array, np.ndarray]:
         """Return minutes between vertices as CSR, and the arc behind each stored entry.
 
-        Of parallel arcs the fastest is kept. ``road`` has no trains, ``rail`` has only
-        trains, ``all`` has both and the platforms between them.
+        Of parallel arcs of the mode (`Arcs.usable`) the fastest is kept.
         """
         if mode not in self._matrices:
-            level = self.arcs.vertex_level
-            ends = level[self.arcs.tail] == RAIL, level[self.arcs.head] == RAIL
-            chosen = {
-                "road": ~ends[0] & ~ends[1],
-                "rail": ends[0] & ends[1],
-                "all": np.ones(len(self.arcs.tail), dtype=bool),
-            }[mode]
-            self._matrices[mode] = _csr(self.arcs, np.flatnonzero(chosen), self.size)
+            self._matrices[mode] = _csr(self.arcs, self.arcs.usable(mode), self.size)
         return self._matrices[mode]
 
     @cached_property
@@ -333,7 +330,7 @@ class Graph:
         access = distance / self.profile.access_kmh * 60.0
         shares = fraction, 1.0 - fraction
         minutes = [access + share * float(self.link_minutes[link]) for share in shares]
-        whole = float(self.network.links["length_km"].iloc[link])
+        whole = float(self.link_km[link])
         gates: tuple[set[Gate], set[Gate]] = set(), set()
         for arc in self.arcs_of(link).tolist():
             back = int(self.arcs.backward[arc])
@@ -349,8 +346,11 @@ class Graph:
 
 
 def compile_graph(network: Network, profile: SpeedProfile) -> Graph:
-    """Return the network compiled for travel under a speed profile."""
-    return Graph(network, profile, restricted(network, network.arcs(profile)))
+    """Return the network compiled for travel under a speed profile; that is done once."""
+    key = "graph", profile
+    if key not in network.kept:
+        network.kept[key] = Graph(network, profile, restricted(network, network.arcs(profile)))
+    return network.kept[key]
 
 
 def _csr(arcs: Arcs, chosen: np.ndarray, size: int) -> tuple[csr_array, np.ndarray]:
@@ -372,7 +372,7 @@ def _end_leg(graph: Graph, terminal: Terminal, way: int, out: bool) -> list[Leg]
         return []
     share = terminal.share(way)
     link_id = str(graph.network.links.index[terminal.link])
-    km = float(graph.network.links["length_km"].iloc[terminal.link]) * share
+    km = float(graph.link_km[terminal.link]) * share
     legs = [
         Leg("access", terminal.access_minutes, terminal.access_km),
         Leg("link", float(graph.link_minutes[terminal.link]) * share, km, link_id),
@@ -528,7 +528,7 @@ def _along_one_link(
 def _legs_along(graph: Graph, origin: Terminal, destination: Terminal) -> list[Leg]:
     share = abs(destination.fraction - origin.fraction)
     link = origin.link
-    km = float(graph.network.links["length_km"].iloc[link]) * share
+    km = float(graph.link_km[link]) * share
     minutes = float(graph.link_minutes[link]) * share
     return [
         Leg("access", origin.access_minutes, origin.access_km),
