@@ -15,7 +15,7 @@ import osmnx
 import pytest
 import shapely
 
-from spatialplan import fetch
+from spatialplan import fetch, importing
 from spatialplan.errors import InputError
 
 AREA = shapely.box(103.0, 35.0, 103.2, 35.2)
@@ -46,6 +46,7 @@ class Server(ThreadingHTTPServer):
         self.queries: list[str] = []
         self.status = 200
         self.empty = False
+        self.says: bytes = b""
 
     @property
     def address(self) -> str:
@@ -62,6 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         answer = json.dumps({"version": 0.6, "elements": self.elements(query)}).encode()
         if self.server.status != 200:
             answer = b"<html>Error: runtime error</html>"
+        answer = self.server.says or answer
         self.send_response(self.server.status if self.path == "/api/interpreter" else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -184,3 +186,49 @@ def test_cached_answers_serve_without_a_network(overpass, tmp_path):
     overpass.server_close()
     again = fetch.fetch(AREA, endpoint=overpass.address, cache=Path(tmp_path))
     assert len(again.network.links) == 3
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (b"<html>rate limited</html>", "rate limited"),
+        (b'{"elements": [], "remark": "runtime error: Query timed out after 181 s"}', "timed out"),
+    ],
+)
+def test_answer_that_is_not_whole_is_not_taken_for_no_roads(overpass, tmp_path, says, words):
+    overpass.says = says
+    with pytest.raises(InputError, match="回答异常") as caught:
+        fetch.fetch(AREA, endpoint=overpass.address, cache=tmp_path)
+    assert words in str(caught.value)
+    overpass.says = b""
+    assert len(fetch.fetch(AREA, endpoint=overpass.address, cache=tmp_path).network.links) == 3
+
+
+def test_nothing_of_the_answer_within_the_area(overpass, tmp_path):
+    with pytest.raises(InputError, match="没有可行车的道路"):
+        fetch.fetch(shapely.box(104, 35, 104.1, 35.1), endpoint=overpass.address, cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:80/api", "overpass", "http://127.0.0.1:99999/api", "ftp://x/api"]
+)
+def test_endpoint_that_is_no_address(address):
+    with pytest.raises(InputError, match="服务器地址应如"):
+        fetch.fetch(AREA, endpoint=address)
+
+
+def test_cache_that_cannot_be_written_or_is_damaged(overpass, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="--cache"):
+        fetch.fetch(AREA, endpoint=overpass.address, cache=tmp_path / "file")
+    fetch.fetch(AREA, endpoint=overpass.address, cache=tmp_path / "cache")
+    for answer in (tmp_path / "cache").iterdir():
+        answer.write_text('{"elements": [')
+    with pytest.raises(InputError, match="已损坏"):
+        fetch.fetch(AREA, endpoint=overpass.address, cache=tmp_path / "cache")
+
+
+def test_one_way_of_naming_the_area():
+    with pytest.raises(InputError, match="中的一个"):
+        importing.fetch_area("linxia-2021", bbox="103,35,104,36")
+    assert importing.fetch_area(bbox="103,35,104,36").bounds == (103, 35, 104, 36)

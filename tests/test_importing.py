@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import geopandas as gpd
+import networkx as nx
+import numpy as np
 import osmium
+import osmnx
 import pytest
 import shapely
 
-from spatialplan import cli, importing, network, plan
+from spatialplan import cli, gcj02, importing, network, offset, plan, readers
 from spatialplan.errors import InputError
 
 ROAD = {"highway": "secondary"}
@@ -174,3 +177,181 @@ def test_fetch_without_an_area_and_import_without_output(capsys, tmp_path):
     with pytest.raises(SystemExit) as caught:
         cli.main(["network", "import", "a.osm.pbf"])
     assert caught.value.code == 2
+
+
+def test_province_and_its_prefectures_by_code():
+    gansu = importing.area_of(boundary="620000")
+    assert gansu.contains(importing.area_of(boundary="622922").representative_point())
+    assert gansu.area > 20 * importing.area_of(boundary="622900").area
+    assert importing.area_of(boundary="629900").area < 1  # a unit of its own, no prefecture
+
+
+# Options, sources and outputs that do not go together
+
+
+def layer(path: Path) -> Path:
+    lines = [[(103.70, 35.37), (103.55, 35.40)], [(103.55, 35.40), (103.35, 35.43)]]
+    shapes = [shapely.LineString(line) for line in lines]
+    gpd.GeoDataFrame({"class": ["class1", "class2"]}, geometry=shapes, crs=4490).to_file(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--columns", "a.yaml"], "--columns"),
+        (["--gcj02"], "--gcj02"),
+        (["--crs", "auto"], "--crs"),
+        (["--node-crossings"], "--node-crossings"),
+        (["--layer", "a"], "--layer"),
+        (["--default-class", "class2"], "--default-class"),
+        (["--known", "a.gpkg"], "--known"),
+    ],
+)
+def test_options_that_mean_nothing_to_an_extract(tmp_path, capsys, words, option):
+    source, target = extract(tmp_path / "a.osm.pbf"), tmp_path / "net.gpkg"
+    status, _, err = run(capsys, "network", "import", source, "-o", target, *words)
+    assert status == 2
+    assert f"{option}: 对 OSM" in err
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--classes", "a.csv"], "--classes"),
+        (["--default-class", "高级"], "--default-class"),
+        (["--snap", "-1"], "--snap"),
+        (["--snap", "nan"], "--snap"),
+        (["--snap", "5000"], "--snap"),
+    ],
+)
+def test_options_that_are_wrong_for_a_layer(tmp_path, capsys, words, option):
+    source, target = layer(tmp_path / "a.gpkg"), tmp_path / "net.gpkg"
+    status, _, err = run(capsys, "network", "import", source, "-o", target, *words)
+    assert status == 2
+    assert err.startswith(f"错误 error: {option}: ")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("name", ["net.shp", "net", "folder.gpkg"])
+def test_output_that_cannot_be_written_is_told_before_anything_is_read(tmp_path, capsys, name):
+    (tmp_path / "folder.gpkg").mkdir()
+    status, _, err = run(capsys, "network", "import", "none.osm.pbf", "-o", tmp_path / name)
+    assert status == 2
+    assert name in err
+    assert "none.osm.pbf" not in err
+    status, _, err = run(capsys, "network", "fetch", "-o", tmp_path / name)
+    assert status == 2
+    assert name in err
+
+
+def test_the_source_is_never_replaced(tmp_path, capsys):
+    source = layer(tmp_path / "a.gpkg")
+    before = source.read_bytes()
+    (tmp_path / "deep").mkdir()
+    same = tmp_path / "deep" / ".." / "a.gpkg"
+    status, _, err = run(capsys, "network", "import", source, "-o", same)
+    assert status == 2
+    assert "覆盖" in err
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a.osm.pbf", "a.gpkg", "a.graphml", "a.geojson"])
+def test_web_page_saved_in_place_of_a_file(tmp_path, capsys, name):
+    (tmp_path / name).write_text("\ufeff\n<!DOCTYPE html><title>404</title>", encoding="utf-8")
+    target = tmp_path / "net.gpkg"
+    target.write_bytes(b"before")
+    status, _, err = run(capsys, "network", "import", tmp_path / name, "-o", target)
+    assert status == 2
+    assert "网页" in err
+    assert target.read_bytes() == b"before"
+
+
+def test_what_was_written_is_named(tmp_path, capsys):
+    source = layer(tmp_path / "路 网.gpkg")
+    target = tmp_path / "新 目录" / "net.gpkg"
+    status, out, _ = run(capsys, "network", "import", source, "-o", target)
+    assert status == 0
+    assert out.splitlines()[-2:] == [str(target), str(target.with_suffix(".ties.csv"))]
+
+
+def test_no_password_is_shown(tmp_path, capsys, monkeypatch):
+    from spatialplan import postgis
+
+    monkeypatch.setattr(postgis, "write_postgis", lambda *_: ["net_nodes", "net_links"])
+    source = layer(tmp_path / "a.gpkg")
+    words = ("network", "import", source, "--no-ties", "-o", "postgresql://me:geheim@x/y?table=net")
+    status, out, err = run(capsys, *words)
+    assert status == 0
+    assert out.splitlines()[-2:] == ["net_nodes", "net_links"]
+    assert "geheim" not in out + err
+
+
+def test_graphml_of_an_area(tmp_path, capsys):
+    source = tmp_path / "a.graphml"
+    osmnx.save_graphml(graph(), source)
+    target = tmp_path / "net.gpkg"
+    words = ("network", "import", source, "--no-ties", "-o", target)
+    assert run(capsys, *words, "--bbox", "103.6,35.3,103.8,35.5")[0] == 0
+    assert len(network.read(target).links) == 1
+    status, _, err = run(capsys, *words, "--bbox", "80,30,81,31")
+    assert status == 2
+    assert "范围内没有道路" in err
+
+
+def graph() -> nx.MultiDiGraph:
+    found = nx.MultiDiGraph(crs="EPSG:4326")
+    for node, (x, y) in {1: (103.7, 35.37), 2: (103.55, 35.4), 3: (103.35, 35.43)}.items():
+        found.add_node(node, x=x, y=y)
+    found.add_edge(1, 2, osmid=1, highway="primary", length=14000.0)
+    found.add_edge(2, 3, osmid=2, highway="primary", length=18000.0)
+    return found
+
+
+# GCJ-02, told by roads whose place is known
+
+
+def town(seed: int, *, share: float = 1.0) -> gpd.GeoDataFrame:
+    """Winding roads at 临夏; a share of those of seed 1 where others have them, too."""
+    random = np.random.default_rng(1)
+    shapes = []
+    for _ in range(120):
+        start = random.uniform([103.1, 35.5], [103.3, 35.7])
+        steps = random.normal(0, 0.001, (40, 2)) + random.normal(0, 0.0015, 2)
+        shapes.append(shapely.LineString(start + np.cumsum(steps, axis=0)))
+    other = np.random.default_rng(seed)
+    for row in range(int(len(shapes) * share), len(shapes)):
+        move = other.uniform(-0.05, 0.05, 2)
+        shapes[row] = shapely.transform(shapes[row], lambda xy, move=move: xy + move)
+    noisy = shapely.transform(shapes, lambda xy: xy + other.normal(0, 5e-5, xy.shape))
+    return gpd.GeoDataFrame({"class": ["class3"] * len(noisy)}, geometry=noisy, crs=4326)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6])
+@pytest.mark.parametrize("shifted", [True, False])
+def test_gcj02_is_told_beside_a_known_network(tmp_path, capsys, share, shifted):
+    readers.imported(town(2), "known", "known", keep="all").network.write(tmp_path / "known.gpkg")
+    frame = town(3, share=share)
+    if shifted:
+        frame = frame.set_geometry(gpd.GeoSeries(gcj02.shift(frame.geometry.values), crs=4326))
+    frame.to_file(tmp_path / "roads.gpkg")
+    words = ("network", "import", tmp_path / "roads.gpkg", "-o", tmp_path / "net.gpkg")
+    words += ("--no-ties", "--keep", "all", "--known", tmp_path / "known.gpkg")
+    status, out, _ = run(capsys, *words)
+    assert status == 0
+    told = next(line for line in out.splitlines() if "known.gpkg" in line)
+    assert ("像 GCJ-02" in told) == shifted
+    assert ("不是 GCJ-02" in told) == (not shifted)
+    assert "偏东" in told
+    # Told, but not mended unasked.
+    found = network.read(tmp_path / "net.gpkg").links.geometry.total_bounds
+    assert found == pytest.approx(frame.total_bounds, abs=1e-6)
+
+
+def test_roads_elsewhere_tell_nothing_of_gcj02():
+    lines = town(1).geometry.to_numpy()
+    away = shapely.transform(lines, lambda xy: xy + 1)
+    assert offset.compare(lines, away).shifted is None
+    beside = shapely.transform(lines, lambda xy: xy + np.array([0.004, 0.003]))
+    assert offset.compare(lines, beside).shifted is None

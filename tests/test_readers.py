@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -663,10 +664,38 @@ def test_graph_in_a_projected_crs():
     for (_, data), point in zip(graph.nodes(data=True), moved, strict=True):
         data["x"], data["y"] = point.x, point.y
     for _, _, data in graph.edges(data=True):
-        data.pop("geometry", None)
+        if "geometry" in data:
+            data["geometry"] = gpd.GeoSeries(data["geometry"], crs=4326).to_crs(4543)[0]
     graph.graph["crs"] = "EPSG:4543"
-    found = ends(graphs.network_of_graph(graph))
-    assert np.sort(found[:, 0]) == pytest.approx([103.0, 103.1, 103.1], abs=1e-7)
+    network = graphs.network_of_graph(graph)
+    check_osmnx(network)
+    assert np.sort(ends(network)[:, 0]) == pytest.approx([103.0, 103.1, 103.1], abs=1e-7)
+    assert network.links.total_bounds == pytest.approx((103.0, 35.0, 103.1, 35.1), abs=1e-7)
+    graph.graph["crs"] = "北京54"
+    with pytest.raises(InputError, match="北京54"):
+        graphs.network_of_graph(graph)
+
+
+@pytest.mark.parametrize("length", ["abc", None, -5.0, math.nan, 0.0])
+def test_lengths_of_edges_that_are_none_are_measured(length):
+    graph = osmnx_graph()
+    for *_, data in graph.edges(data=True):
+        data["length"] = length
+    links = graphs.network_of_graph(graph).links
+    drawn = [line_km(line) for line in links.geometry]
+    assert links["length_km"].to_numpy() == pytest.approx(drawn, rel=1e-6)
+
+
+def test_large_graphs_do_not_take_the_square_of_their_size():
+    size = 60
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(size, size))
+    for node, data in graph.nodes(data=True):
+        data["x"], data["y"] = 103 + 0.001 * (node % size), 35 + 0.001 * (node // size)
+    for *_, data in graph.edges(data=True):
+        data.update(highway="primary", length=100.0)
+    started = time.process_time()
+    assert len(graphs.network_of_graph(graph).nodes) == size * size
+    assert time.process_time() - started < 20.0  # 90 s when each node made a set of all ends
 
 
 @pytest.mark.parametrize("bad", [{}, {"x": "hier", "y": 1}, {"x": math.nan, "y": 1}])
@@ -775,10 +804,36 @@ def test_bureaus_table_with_projected_lines_and_chinese_columns(database):
 
 
 @pytest.mark.postgis
+def test_table_in_another_schema_is_found_when_only_one_has_its_name(database):
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(sa.text('CREATE SCHEMA "规划"'))
+    roads().to_postgis("Roads", engine, schema="规划", index=False)
+    assert len(postgis.read_postgis(f"{database}?table=Roads").network.links) == 3
+    with pytest.raises(InputError, match=r"规划\.Roads"):
+        postgis.read_postgis(f"{database}?table=roads")
+    roads().to_postgis("Roads", engine, index=False)
+    with pytest.raises(InputError, match="不止一个"):
+        postgis.read_postgis(f"{database}?table=Roads")
+    assert len(postgis.read_postgis(f"{database}?table=规划.Roads").network.links) == 3
+    with engine.begin() as connection:
+        connection.execute(sa.text('DROP SCHEMA "规划" CASCADE; DROP TABLE "Roads"'))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("address", ["postgresql://", "postgresql://h:port/x?table=a"])
+def test_address_that_is_none(address):
+    with pytest.raises(InputError, match="地址"):
+        postgis.read_postgis(address)
+
+
+@pytest.mark.postgis
 def test_faults_of_a_database(database):
     with pytest.raises(InputError, match="没有这个表"):
         postgis.read_postgis(f"{database}?table=nichts")
-    with pytest.raises(InputError, match="数据库"):
+    with pytest.raises(InputError, match="没有这个表"):
         postgis.read_postgis(f"{database}?table=nichts&geometry=geom")
     with pytest.raises(InputError, match="table"):
         postgis.read_postgis(database)

@@ -7,7 +7,7 @@ Chinese web maps are detected where they can be, told, and mended only when aske
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -15,16 +15,17 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from spatialplan import boundaries, gcj02
+from spatialplan import boundaries, gcj02, offset
 from spatialplan.errors import Fault, InputError, collect_some
 
-__all__ = ["Mends", "as_wgs84", "detect_crs"]
+__all__ = ["Known", "Mends", "as_wgs84", "detect_crs"]
 
 CHINA = (72.0, 3.0, 136.0, 54.0)  # west, south, east, north
 EARTH = (-180.0, -90.0, 180.0, 90.0)
 ZONE_METRES = 1_000_000  # what each zone before an easting adds
 # CGCS2000 / 3-degree Gauss-Kruger without zone numbers, by central meridian: where China is wide.
 MERIDIANS = {meridian: f"EPSG:{4534 + (meridian - 75) // 3}" for meridian in range(96, 115, 3)}
+_GCJ02_NAMES = "gcj|amap|高德|火星|腾讯|tencent"
 FAR_DEGREES = 6.0  # a zone is at times used for its neighbours too, never farther
 
 
@@ -42,6 +43,14 @@ class Mends:
     gcj02: bool = False
     crossings: bool = False
     snap_m: float = 0.05
+
+
+@dataclass(frozen=True)
+class Known:
+    """Roads that are where they should be (EPSG:4326), and what messages call them."""
+
+    name: str
+    lines: np.ndarray
 
 
 def detect_crs(bounds: Sequence[float]) -> tuple[str, str]:
@@ -113,7 +122,7 @@ _LOOKS = {
 
 
 def as_wgs84(
-    frame: gpd.GeoDataFrame, where: str, mends: Mends
+    frame: gpd.GeoDataFrame, where: str, mends: Mends, known: Known | None = None
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Return the lines in EPSG:4326 with what was noticed, or say what is wrong."""
     frame, notes = _only_lines(frame, where)
@@ -146,17 +155,28 @@ def as_wgs84(
     lines = frame.to_crs(4326)
     if not np.isfinite(lines.total_bounds).all() or not _within(lines.total_bounds, EARTH):
         raise _unclear(where, frame, look)
+    notes += _of_gcj02(lines, where, mends, known)
     if mends.gcj02:
-        lines = lines.set_geometry(
-            gpd.GeoSeries(gcj02.shift_back(lines.geometry.to_numpy()), lines.index, crs=4326)
-        )
-        notes.append("已从 GCJ-02 纠回 WGS84 shifted back from GCJ-02")
-    elif re.search("gcj|amap|高德|火星|腾讯|tencent", where, flags=re.IGNORECASE):
-        notes.append(
-            "文件名像 GCJ-02(高德、腾讯)坐标;若是,请加 --gcj02,否则偏 300–700 m "
-            "the name speaks of GCJ-02: add --gcj02 if it is"
-        )
+        moved = gcj02.shift_back(lines.geometry.to_numpy())
+        lines = lines.set_geometry(gpd.GeoSeries(moved, lines.index, crs=4326))
     return lines, notes
+
+
+def _of_gcj02(
+    lines: gpd.GeoDataFrame, where: str, mends: Mends, known: Known | None
+) -> Iterator[str]:
+    """Yield what is said of the shift of Chinese web maps."""
+    if mends.gcj02:
+        yield "已从 GCJ-02 纠回 WGS84 shifted back from GCJ-02"
+    if known is not None:
+        yield offset.compare(lines.geometry.to_numpy(), known.lines).line(known.name)
+    elif not mends.gcj02 and re.search(_GCJ02_NAMES, where, flags=re.IGNORECASE):
+        yield (
+            "文件名像 GCJ-02(高德、腾讯)坐标;若是,请加 --gcj02,否则偏 300–700 m;"
+            "用 --known 给出同一地区不偏移的路网(如 OSM 提取),就能判断 "
+            "the name speaks of GCJ-02: add --gcj02 if it is; with --known and a network of the "
+            "area that is not shifted it can be told"
+        )
 
 
 def _unclear(where: str, frame: gpd.GeoDataFrame, look: str) -> InputError:

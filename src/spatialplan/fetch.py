@@ -8,7 +8,9 @@ for those.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import socket
 from array import array
 from collections.abc import Iterator, Mapping
@@ -26,6 +28,7 @@ from spatialplan.errors import InputError
 if TYPE_CHECKING:
     import geopandas as gpd
     import networkx as nx
+    import requests
 
     from spatialplan.tags import Rules
 
@@ -94,9 +97,10 @@ def fetch(
         )
     rules = rules or tags.read_rules()
     server = (endpoint or os.environ.get("SPATIALPLAN_OVERPASS") or ENDPOINT).rstrip("/")
+    _check_address(server)
     folder = Path(cache) if cache else Path(".cache", "overpass")
     with _settings(ox, server, folder, [*_TAGS, *rules.keys]):
-        graph, points = _asked(ox, area, server)
+        graph, points = _asked(ox, area, server, folder)
     collector = osm.Collector(rules, area)
     if points is not None:
         _add_points(collector, points)
@@ -127,7 +131,7 @@ def _settings(ox: ModuleType, server: str, folder: Path, keys: list[str]) -> Ite
     wanted = {
         "overpass_url": server,
         "overpass_rate_limit": reached and public,
-        "requests_kwargs": {}
+        "requests_kwargs": {"hooks": {"response": _check_answer}}
         if reached
         else {"proxies": dict.fromkeys(("http", "https"), NOWHERE)},
         "use_cache": True,
@@ -150,8 +154,42 @@ def _settings(ox: ModuleType, server: str, folder: Path, keys: list[str]) -> Ite
         socket.getaddrinfo = resolve
 
 
+def _check_address(server: str) -> None:
+    try:
+        parts = urlsplit(server)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        good = False
+    if not good:
+        raise InputError.of(
+            server,
+            f"服务器地址应如 {ENDPOINT}(--endpoint 或 SPATIALPLAN_OVERPASS)",
+            "not the address of a server; it begins with http:// or https://",
+        )
+
+
+def _check_answer(answer: requests.Response, *_: object, **__: object) -> None:
+    """Refuse an answer that is no JSON, or that the server broke off; OSMnx takes what is there."""
+    if not answer.ok or not answer.url.partition("?")[0].endswith("/interpreter"):
+        return
+    if not answer.content.lstrip().startswith(b"{"):
+        said = " ".join(answer.text.split())[:100]
+        raise _odd(answer.url, f"no JSON: {said}")
+    remark = re.search(rb'"remark"\s*:\s*"([^"]*)', answer.content[-2000:])
+    if remark and b"error" in remark[1]:
+        raise _odd(answer.url, remark[1].decode(errors="replace")[:200])
+
+
+def _odd(server: str, reason: str) -> InputError:
+    return InputError.of(
+        server,
+        "服务器拒绝或回答异常;请稍后再试、缩小范围,或用 --endpoint 换一台,或改用 .osm.pbf 文件",
+        f"the server refuses or answers oddly: {reason}",
+    )
+
+
 def _asked(
-    ox: ModuleType, area: shapely.Geometry, server: str
+    ox: ModuleType, area: shapely.Geometry, server: str, folder: Path
 ) -> tuple[nx.MultiDiGraph | None, gpd.GeoDataFrame | None]:
     """Return the ways and the points that the server has, or the cache, or None."""
     import requests
@@ -170,12 +208,22 @@ def _asked(
             points = ox.features_from_polygon(area, _POINTS)
     except requests.exceptions.RequestException as error:
         raise _unreachable(server, error) from None
-    except ValueError as error:
+    except json.JSONDecodeError:
         raise InputError.of(
-            server,
-            "服务器拒绝或回答异常;请稍后再试,或用 --endpoint 换一台,或改用 .osm.pbf 文件",
-            f"the server refuses or answers oddly: {str(error).splitlines()[0][:200]}",
+            folder,
+            "缓存里的回答已损坏;请删去这个文件夹后再试",
+            "an answer in the cache is damaged; delete this folder and try again",
         ) from None
+    except OSError as error:
+        raise InputError.of(
+            folder,
+            "缓存写不进去;请用 --cache 换个文件夹",
+            f"cannot write the cache: {error.strerror}",
+        ) from None
+    except InputError:
+        raise
+    except ValueError as error:
+        raise _odd(server, str(error).splitlines()[0][:200]) from None
     return graph, points
 
 
@@ -185,7 +233,8 @@ def _nothing_found() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if type(error).__name__ != "InsufficientResponseError":
+        nothing = type(error).__name__ == "InsufficientResponseError"
+        if not nothing and "no graph nodes within" not in str(error):
             raise
 
 

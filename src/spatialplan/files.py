@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HAS_ARROW",
     "atomic_path",
+    "check_layer_suffix",
     "data_dir",
     "layer_names",
     "load_yaml",
@@ -210,6 +211,14 @@ def _read_layer(path: Path, layer: str = "") -> gpd.GeoDataFrame:
     )
 
 
+def check_layer_suffix(path: Path) -> None:
+    """Refuse a suffix that `write_layers` does not know."""
+    if path.suffix.lower() not in (".gpkg", ".geojson", ".json"):
+        raise InputError.of(
+            path, "请用 .gpkg 或 .geojson 作扩展名", "use .gpkg or .geojson as the suffix"
+        )
+
+
 def write_layers(
     path: str | Path, layers: dict[str, gpd.GeoDataFrame], attribution: str = ""
 ) -> None:
@@ -223,13 +232,9 @@ def write_layers(
         When the suffix is neither ``.gpkg`` nor ``.geojson``, or the place cannot be written.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (".gpkg", ".geojson", ".json"):
-        raise InputError.of(
-            path, "请用 .gpkg 或 .geojson 作扩展名", "use .gpkg or .geojson as the suffix"
-        )
+    check_layer_suffix(path)
     with atomic_path(path) as temporary:
-        if suffix == ".gpkg":
+        if path.suffix.lower() == ".gpkg":
             said = {"layer_metadata": {"attribution": attribution}} if attribution else {}
             for name, frame in layers.items():
                 # CGCS2000 and WGS84 differ by less than the accuracy of the data. Version 1.3

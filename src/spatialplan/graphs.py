@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import shapely
 
 from spatialplan.components import main_parts, with_kinds
-from spatialplan.errors import Fault, InputError, collect, collect_some
+from spatialplan.errors import Fault, InputError, collect_some
 from spatialplan.network import LINK_COLUMNS, Network, as_links, as_nodes
 from spatialplan.readers import Imported, drawn_km
 
@@ -27,13 +28,28 @@ __all__ = ["network_of_graph", "read_graphml"]
 _YES = ("yes", "true", "1")
 
 
-def read_graphml(path: str | Path, rules: Rules | None = None, keep: str = "main") -> Imported:
+def read_graphml(
+    path: str | Path,
+    rules: Rules | None = None,
+    *,
+    keep: str = "main",
+    area: shapely.Geometry | None = None,
+) -> Imported:
     """Read a network from a GraphML file that OSMnx saved.
+
+    Parameters
+    ----------
+    rules
+        The class of each edge by its tags; the built-in table by default.
+    keep
+        As in `spatialplan.components.main_parts`.
+    area
+        Polygon in EPSG:4326; links that touch it are kept whole.
 
     Raises
     ------
     InputError
-        When the file is not GraphML, or not of a road network.
+        When the file is not GraphML, not of a road network, or has no road in the area.
     """
     import networkx as nx
 
@@ -43,11 +59,22 @@ def read_graphml(path: str | Path, rules: Rules | None = None, keep: str = "main
         raise InputError.of(path, "文件不存在", "no such file") from None
     except Exception as error:  # the XML parser raises several kinds
         raise InputError.of(
-            path, "不是 GraphML 文件", f"not GraphML: {str(error).splitlines()[0]}"
+            path, "不是 GraphML 文件,或不完整", f"not GraphML: {str(error).splitlines()[0]}"
         ) from None
     network = network_of_graph(graph, rules, name=Path(path).stem, where=str(path))
+    if area is not None:
+        network = _touching(network, area, str(path))
     network, parts = main_parts(network, keep)
     return Imported(network, parts)
+
+
+def _touching(network: Network, area: shapely.Geometry, where: str) -> Network:
+    """Return the links that touch an area, and their nodes."""
+    links = network.links[shapely.intersects(network.links.geometry.to_numpy(), area)]
+    if links.empty:
+        raise InputError.of(where, "范围内没有道路", "no road in the area")
+    used = pd.unique(links[["from_node", "to_node"]].to_numpy().ravel())
+    return replace(network, nodes=network.nodes[network.nodes.index.isin(used)], links=links)
 
 
 def network_of_graph(
@@ -71,6 +98,7 @@ def network_of_graph(
     from spatialplan import tags
 
     rules = rules or tags.read_rules()
+    to_degrees = _to_degrees(graph, where)
     xy = _graph_positions(graph, where)
     rows: dict[tuple, dict[str, Any]] = {}
     for first, last, data in graph.edges(data=True):
@@ -92,17 +120,20 @@ def network_of_graph(
         raise InputError.of(where, "图里没有可行车的道路", "no edge is a road for cars")
     frame = pd.DataFrame(list(rows.values()))
     frame.index = pd.Index([f"l{i}" for i in range(len(frame))], name="link_id")
-    lines = frame["geometry"].to_numpy()
+    lines = shapely.transform(frame["geometry"].to_numpy(), to_degrees)
+    frame["geometry"] = lines
     drawn = drawn_km(shapely.get_coordinates(lines), shapely.get_num_coordinates(lines))
     frame["length_km"] = frame["length_km"].where(frame["length_km"] > 0, drawn)
     frame = frame[frame["length_km"] > 0]
-    used = [node for node in graph if f"n{node}" in set(frame["from_node"]) | set(frame["to_node"])]
+    ends = set(frame["from_node"]) | set(frame["to_node"])
+    used = [node for node in graph if f"n{node}" in ends]
+    spots = shapely.points(to_degrees(np.array([xy[node] for node in used])))
     nodes = pd.DataFrame(
-        {"kind": "node", "geometry": shapely.points([xy[node] for node in used])},
+        {"kind": "node", "geometry": spots},
         index=pd.Index([f"n{node}" for node in used], name="node_id"),
     )
     network = with_kinds(Network(as_nodes(nodes), as_links(frame), name))
-    collect(network.faults(where))
+    collect_some(network.faults(where), where)
     return network
 
 
@@ -118,12 +149,21 @@ def _graph_positions(graph: nx.Graph, where: str) -> dict[Any, tuple[float, floa
                 Fault(f"{where} 节点 {node}", "没有坐标 x、y", "the node has no position x, y")
             )
     collect_some(faults, where)
-    crs = graph.graph.get("crs")
-    if crs and str(crs).upper() not in ("EPSG:4326", "EPSG:4490") and found:
-        points = gpd.GeoSeries(gpd.points_from_xy(*np.array(list(found.values())).T), crs=crs)
-        moved = points.to_crs(4326)
-        found = dict(zip(found, zip(moved.x, moved.y, strict=True), strict=True))
     return found
+
+
+def _to_degrees(graph: nx.Graph, where: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what turns positions of a graph into degrees."""
+    crs = str(graph.graph.get("crs") or "EPSG:4326")
+    if crs.upper() in ("EPSG:4326", "EPSG:4490"):
+        return lambda xy: xy
+    try:
+        project = pyproj.Transformer.from_crs(crs, 4326, always_xy=True).transform
+    except pyproj.exceptions.CRSError:
+        raise InputError.of(
+            f"{where} crs", f"不是坐标系:{crs};应如 EPSG:4543", "not a CRS; write EPSG:4543"
+        ) from None
+    return lambda xy: np.column_stack(project(*xy.T))
 
 
 def _graph_row(data: Mapping[str, Any], rules: Rules) -> dict[str, Any] | None:
@@ -133,8 +173,7 @@ def _graph_row(data: Mapping[str, Any], rules: Rules) -> dict[str, Any] | None:
     if "class" in data:
         row = {name: data[name] for name in LINK_COLUMNS if name in data and name != "geometry"}
         row.setdefault("mode", "road")
-        row.setdefault("length_km", np.nan)
-        return row | ({"length_km": float(data["length"]) / 1000} if "length" in data else {})
+        return row | {"length_km": _km(data)}
     marks = {key: _tag(value) for key, value in data.items() if key != "geometry"}
     rule = rules.first({**marks, "highway": marks.get("highway", "").split(";")[0]})
     if rule is None or not tags.drivable(marks | {"oneway": ""}):
@@ -146,10 +185,20 @@ def _graph_row(data: Mapping[str, Any], rules: Rules) -> dict[str, Any] | None:
         "design_speed_kmh": tags.speed_limit(marks, rule.mode)[0],
         "ref": marks.get("ref", ""),
         "name_zh": marks.get("name", ""),
-        "length_km": float(data["length"]) / 1000 if "length" in data else np.nan,
+        "length_km": _km(data),
         "length_basis": "measured",
         "source": "© OpenStreetMap contributors, ODbL 1.0",
     }
+
+
+def _km(data: Mapping[str, Any]) -> float:
+    """Return the length of an edge; NaN, so that it is measured, when it gives none."""
+    for key, km in (("length", 0.001), ("length_km", 1.0)):
+        try:
+            return float(data[key]) * km
+        except (KeyError, TypeError, ValueError):
+            continue
+    return np.nan
 
 
 def _tag(value: Any) -> str:

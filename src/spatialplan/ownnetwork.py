@@ -43,6 +43,8 @@ class OwnNetwork:
         How each place of the plans was tied.
     extent
         Where the network can tell what there is: a polygon in EPSG:4326.
+    day
+        ``YYYY-MM``: links that are open then are in the network.
     notes
         What was taken and left, in Chinese and English.
     """
@@ -52,6 +54,7 @@ class OwnNetwork:
     gazetteer: Gazetteer
     tied: Tied
     extent: shapely.Geometry
+    day: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -89,7 +92,7 @@ def read(
     whole = path if isinstance(path, Network) else networks.read(path)
     gazetteer = places.builtin().with_places([place for plan in plans for place in plan.places])
     gazetteer = ties.known_places(gazetteer, whole.places)
-    today, notes = _of_day(whole, scenario)
+    today, day, notes = _of_day(whole, scenario)
     wanted = _wanted(plans, scenario, gazetteer)
     given = _overrides(whole.file, overrides, today)
     chosen = Gazetteer(gazetteer.table[gazetteer.table.index.isin([*wanted, *given])])
@@ -99,7 +102,7 @@ def read(
     if scenario is not None:
         network, more = _built(network, scenario, gazetteer)
         notes += more
-    return OwnNetwork(network, whole, gazetteer, tied, extent_of(whole), tuple(notes))
+    return OwnNetwork(network, whole, gazetteer, tied, extent_of(whole), day, tuple(notes))
 
 
 def extent_of(network: Network) -> shapely.Geometry:
@@ -108,8 +111,8 @@ def extent_of(network: Network) -> shapely.Geometry:
     return shapely.buffer(shapely.convex_hull(shapely.linestrings(closed)), MARGIN_DEGREES)
 
 
-def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, list[str]]:
-    """Return the links of the day of a scenario; without one, of what is open today."""
+def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, str, list[str]]:
+    """Return the links of the day of a scenario (without one, of today), the day, and notes."""
     if scenario is None:
         day = f"{date.today():%Y-%m}"  # noqa: DTZ011 - the user's own calendar day
         is_open = (network.links["status"] == "open").to_numpy()
@@ -133,9 +136,9 @@ def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, list[
         )
     left = len(network.links) - len(there.links)
     if not left and scenario is None:
-        return there, []
+        return there, day, []
     counts = f"路网 {network.name} {day}: 用 {len(there.links)} 段 links,不计 left out {left} 段"
-    return there, [f"{counts}({rule[0]} {rule[1]})"]
+    return there, day, [f"{counts}({rule[0]} {rule[1]})"]
 
 
 def _part_notes(network: Network) -> list[str]:

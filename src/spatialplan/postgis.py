@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import geopandas as gpd
 import pandas as pd
 
-from spatialplan.errors import InputError
+from spatialplan.errors import InputError, nearest_names
 from spatialplan.network import Network
 from spatialplan.readers import Imported, Reading, imported
 
@@ -41,7 +41,7 @@ def read_postgis(url: str, **options: Unpack[Reading]) -> Imported:
     where = f"table {table}"
     try:
         with engine.connect() as connection:
-            column = asked.get("geometry") or _geometry_column(connection, schema, name)
+            schema, column = _found_table(connection, schema, name, asked.get("geometry", ""))
             chosen = sa.select(sa.text("*")).select_from(sa.table(name, schema=schema or None))
             frame = gpd.read_postgis(chosen, connection, geom_col=column)
     except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
@@ -94,23 +94,40 @@ def _engine(url: str) -> tuple[Any, dict[str, str]]:
             "读写 PostGIS 需要附加组件;请运行 pip install 'spatialplan[postgis]'",
             "the postgis extra is needed: pip install 'spatialplan[postgis]'",
         ) from None
-    parts = urlsplit(url)
-    asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
-    rest = "&".join(f"{k}={v}" for k, v in asked.items() if k not in ("table", "geometry"))
-    address = urlunsplit(("postgresql+psycopg", parts.netloc, parts.path, rest, ""))
-    return sa.create_engine(address), asked
+    try:
+        parts = urlsplit(url)
+        asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        rest = "&".join(f"{k}={v}" for k, v in asked.items() if k not in ("table", "geometry"))
+        address = urlunsplit(("postgresql+psycopg", parts.netloc, parts.path, rest, ""))
+        return sa.create_engine(address), asked
+    except (sa.exc.ArgumentError, ValueError):
+        raise InputError.of(
+            "postgresql://…",
+            "地址写得不对;应如 postgresql://用户:密码@主机:5432/库名?table=表名",
+            "not an address; write postgresql://user:password@host:5432/database?table=roads",
+        ) from None
 
 
-def _geometry_column(connection: Any, schema: str, table: str) -> str:
+def _found_table(connection: Any, schema: str, table: str, column: str) -> tuple[str, str]:
+    """Return the schema of a table and its geometry column; either may be left out if clear."""
     import sqlalchemy as sa
 
-    query = "SELECT f_geometry_column FROM geometry_columns WHERE f_table_name = :table"
-    query += " AND f_table_schema = :schema" if schema else ""
-    found = connection.execute(sa.text(query), {"table": table, "schema": schema}).scalars().all()
-    if len(set(found)) == 1:
-        return found[0]
-    zh = f"有几个几何列:{'、'.join(found)};请用 &geometry= 指定" if found else "没有这个表或几何列"
-    raise InputError.of(f"table {table}", zh, "no such table, or not one geometry column")
+    query = "SELECT f_table_schema, f_table_name, f_geometry_column FROM geometry_columns"
+    known = connection.execute(sa.text(query)).all()
+    found = [row for row in known if row[1] == table and schema in ("", row[0])]
+    found = [row for row in found if column in ("", row[2])]
+    if len(found) == 1:
+        return found[0][0], found[0][2]
+    if found:
+        listed = "、".join(f"{row[0]}.{row[1]} 的 {row[2]}" for row in found)
+        zh = f"不止一个:{listed};请写 table=模式.表名,并用 &geometry= 指定几何列"
+        raise InputError.of(f"table {table}", zh, "several; name schema.table and &geometry=")
+    near = "、".join(nearest_names(table, [f"{row[0]}.{row[1]}" for row in known])) or "无"
+    raise InputError.of(
+        f"table {table}",
+        f"没有这个表或几何列(或无权读);有几何的表:{near}",
+        "no such table with geometry, or no right to read it",
+    )
 
 
 def _database_error(error: Exception) -> InputError:

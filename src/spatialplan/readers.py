@@ -6,6 +6,7 @@ Chinese web maps) is detected where it can be, told, and mended only when asked.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +20,7 @@ import shapely
 
 from spatialplan.columns import Columns, cell_text, our_columns
 from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
-from spatialplan.coordinates import Mends, as_wgs84
+from spatialplan.coordinates import Known, Mends, as_wgs84
 from spatialplan.draft import part_basis
 from spatialplan.errors import Fault, InputError, collect, collect_some
 from spatialplan.geodesy import straight_km
@@ -74,6 +75,8 @@ class Reading(TypedDict, total=False):
         As in `spatialplan.components.main_parts`; by default ``main``.
     default_class
         Of lines that give none; by default ``class3``.
+    known
+        Roads of the same area that are not shifted, to tell GCJ-02 by.
     """
 
     columns: Columns | None
@@ -81,6 +84,7 @@ class Reading(TypedDict, total=False):
     area: shapely.Geometry | None
     keep: str
     default_class: str
+    known: Known | None
 
 
 def read_file(
@@ -119,11 +123,12 @@ def imported(
     area: shapely.Geometry | None = None,
     keep: str = "main",
     default_class: str = "class3",
+    known: Known | None = None,
     notes: Sequence[str] = (),
 ) -> Imported:
     """Return the network of a layer that was read, in whatever CRS; see `read_file`."""
     mends = mends or Mends()
-    lines, more = as_wgs84(frame.reset_index(drop=True), where, mends)
+    lines, more = as_wgs84(frame.reset_index(drop=True), where, mends, known)
     if area is not None:
         lines = lines[shapely.intersects(lines.geometry.to_numpy(), area)]
     if lines.empty:
@@ -174,8 +179,9 @@ def _read_layer(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame
     if shape:
         collect(_shapefile_faults(path))
     try:
-        name = _line_layer(path, layer, pyogrio.list_layers(path))
-        frame, notes = _decoded(path, name, encoding)
+        with warnings.catch_warnings(record=True) as said:
+            name = _line_layer(path, layer, pyogrio.list_layers(path))
+            frame, notes = _decoded(path, name, encoding)
     except InputError:
         raise
     except Exception as error:  # pyogrio raises many kinds
@@ -184,6 +190,8 @@ def _read_layer(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame
             "读不出图层:文件可能损坏,或不是 Shapefile、GeoPackage、GeoJSON、File Geodatabase",
             f"damaged, or not a vector file: {str(error).splitlines()[0]}",
         ) from None
+    said = list(dict.fromkeys(str(warning.message) for warning in said))
+    notes += [f"读文件时的提示 said by the driver: {text}" for text in said[:_NAMED_AT_MOST]]
     if shape and not _has(path, ".dbf"):
         notes.append("缺 .dbf,因此没有属性 the .dbf is missing, so there are no attributes")
     return frame, notes

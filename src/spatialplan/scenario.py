@@ -22,6 +22,7 @@ __all__ = [
     "builtin",
     "default",
     "network_of",
+    "of_counties",
     "of_plan",
     "projects_of",
     "register",
@@ -136,6 +137,13 @@ def of_plan(plan: Plan) -> list[Scenario]:
 
     Where there are none either, the latest open networks: they hold the roads of all areas.
     """
+    opened = [scenario for scenario in scenarios() if scenario.role == "open"]
+    latest = max(opened, key=lambda scenario: end_of(scenario.network_date), default=None)
+    return of_counties(plan) or ([latest] if latest else [])
+
+
+def of_counties(plan: Plan) -> list[Scenario]:
+    """Return the scenarios of a plan, else those of the plans of its counties; maybe none."""
     own = [scenario for scenario in scenarios() if plan.id in scenario.plans]
     areas = {item.id: set(item.area) for item in _plans()}
     near = [
@@ -143,9 +151,7 @@ def of_plan(plan: Plan) -> list[Scenario]:
         for scenario in scenarios()
         if any(areas[plan_id] & set(plan.area) for plan_id in scenario.plans)
     ]
-    opened = [scenario for scenario in scenarios() if scenario.role == "open"]
-    latest = max(opened, key=lambda scenario: end_of(scenario.network_date), default=None)
-    return own or near or ([latest] if latest else [])
+    return own or near
 
 
 def projects_of(scenario: Scenario) -> list[Project]:
