@@ -6,6 +6,7 @@ import csv
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyogrio
 import pytest
@@ -412,15 +413,12 @@ def test_scenarios_that_the_edits_do_not_fit_are_told(tmp_path, monkeypatch):
         encoding="utf-8",
     )
     wanted = [item.id for item in dossier.scenario.scenarios() if PLAN in item.plans]
-    edited, refused = dossier._edited(
-        [dossier.scenario.builtin(item) for item in wanted], path, "operating", strict=False
-    )
+    every = [dossier.scenario.builtin(item) for item in wanted]
+    edited, refused = dossier._edited(every, path, {}, strict=False)
     assert {item.id for item, _ in refused} == {"linxia-base-2021"}
-    assert set(edited) == set(wanted) - {"linxia-base-2021"}
+    assert {item.id for item in edited} == set(wanted) - {"linxia-base-2021"}
     with pytest.raises(InputError):
-        dossier._edited(
-            [dossier.scenario.builtin("linxia-base-2021")], path, "operating", strict=True
-        )
+        dossier._edited([dossier.scenario.builtin("linxia-base-2021")], path, {}, strict=True)
 
 
 def test_drawing_works_where_no_process_can_be_started(tmp_path, monkeypatch):
@@ -439,6 +437,7 @@ def test_drawing_works_where_no_process_can_be_started(tmp_path, monkeypatch):
         easel = report._Easel(tmp_path, 0, bar)
         easel._pool = _Broken()
         with easel:
-            easel._start(report._MapJob(None, tmp_path / "a.html"))
+            found = SimpleNamespace(situation=SimpleNamespace(network=SimpleNamespace(links=())))
+            easel._start(report._MapJob(found, tmp_path / "a.html"))
             easel.finish()
     assert drawn == ["a.html"]

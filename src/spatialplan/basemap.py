@@ -98,11 +98,15 @@ def sheet_notes(
 ) -> list[tuple[str, str]]:
     """Return a map's own notes, then source, date, boundaries, projection and disclaimer."""
     day = f";路网日期 {data.date}" if data.date else ""
-    projection = projection or f"CGCS2000 三度带高斯-克吕格 {data.crs}"
+    system = "UTM" if data.crs.startswith("EPSG:32") else "CGCS2000 三度带高斯-克吕格"
+    projection = projection or f"{system} {data.crs}"
+    lacking = boundaries.lacking_words(data.plan.area)
+    borders = lacking[0] if lacking else boundaries.SOURCE_ZH.removeprefix("行政区界线:")
     return [
         *more,
         ("资料", f"{data.plan.issuer}{data.plan.number},{data.plan.date}{day}"),
-        ("界线", boundaries.SOURCE_ZH.removeprefix("行政区界线:") + f";投影:{projection}"),
+        *([("路网", data.network)] if data.network else []),
+        ("界线", f"{borders};投影:{projection}"),
         ("声明", boundaries.NOTE_ZH),
         ("", boundaries.NOTE_EN),
     ]
@@ -119,12 +123,14 @@ def draw_base(sheet: Sheet, data: Material, tint: str = "", names: bool = True) 
     others = near[~near.index.isin(data.plan.area)]
     sheet.areas(others.geometry, face="#efede6", edge="#cfcabd", width=0.5)
     reserves = boundaries.reserves()
+    reserves = reserves[reserves.intersects(view)]
     sheet.areas(reserves.geometry, face="#dfe8d3", edge="#9db18a", width=0.5, hatch="....")
     tints = [tint] * len(data.area) if tint else pale_tints(data.area.geometry)
     for face, shape in zip(tints, data.area.geometry, strict=True):
         sheet.areas([shape], face=face)
     sheet.areas(data.area.geometry, edge="#8c8577", width=0.8, dash="6 3")
-    _edges(sheet, data, near)
+    if len(data.area):
+        _edges(sheet, data, near)
     draw_rivers(sheet)
     if names:
         _name_neighbours(sheet, others)
@@ -164,6 +170,7 @@ def view_of(sheet: Sheet) -> tuple[float, float, float, float]:
 def draw_rivers(sheet: Sheet) -> None:
     """Draw the rivers, with a name on the longest run in view."""
     rivers = river_lines()
+    rivers = rivers[rivers.intersects(shapely.box(*view_of(sheet)))]
     if rivers.empty:
         return
     big = rivers["name_zh"].isin(("黄河",))
@@ -235,6 +242,11 @@ BASE_ENTRIES = (
         {"face": "#dfe8d3", "edge": "#9db18a", "hatch": "...."},
     ),
 )
+
+
+def base_entries(data: Material) -> tuple[Entry, ...]:
+    """Return the legend of the base map; none where there are no boundaries."""
+    return BASE_ENTRIES if len(data.area) else ()
 
 
 def _colours(rows: pd.DataFrame) -> dict[str, str]:

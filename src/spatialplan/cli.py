@@ -104,8 +104,15 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--plan", action="append", default=[], metavar="ID|FILE")
     parser.add_argument("--scenario", action="append", default=[], metavar="ID")
     parser.add_argument("--edits", metavar="FILE", help="编辑文件 edit file")
+    parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
+    parser.add_argument(
+        "--ties", default="", metavar="CSV", help="人工指定的地点与路网节点的关联 ties by hand"
+    )
+    parser.add_argument(
+        "--against", default="", metavar="ID|FILE", help="与哪个情景或路网文件比较 compare with"
+    )
     parser.add_argument("--profile", default="operating", metavar="P")
-    parser.add_argument("--out", default="reports", metavar="DIR")
+    parser.add_argument("-o", "--out", default="reports", metavar="DIR")
 
 
 def _add_check(commands: argparse._SubParsersAction) -> None:
@@ -302,6 +309,9 @@ def _report(options: argparse.Namespace) -> int:
         plan_ids=options.plan,
         scenario_ids=options.scenario,
         edits=options.edits,
+        network=options.network,
+        ties=options.ties,
+        against=options.against,
         profile=options.profile,
         out=Path(options.out),
     )

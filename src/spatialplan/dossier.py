@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from spatialplan import assessment, commuting, scenario, standards, tables, travel
+from spatialplan import assessment, commuting, places, scenario, standards, tables, ties, travel
 from spatialplan import edits as editing
+from spatialplan import network as networks
 from spatialplan import plan as plans
 from spatialplan.assessment import Assessment, Situation
 from spatialplan.errors import Fault, InputError
-from spatialplan.network import end_of
+from spatialplan.network import Network, end_of
+from spatialplan.ownnetwork import OwnNetwork, extent_of
 from spatialplan.palette import STATUS_NAMES
 from spatialplan.places import Place
 from spatialplan.plan import Citation, Plan, Project
@@ -24,8 +26,10 @@ from spatialplan.scenario import Scenario
 from spatialplan.script import wide
 from spatialplan.standards import CLASSES, SpeedProfile
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict
+from spatialplan.verdict import beyond
 
 __all__ = [
+    "SCHEDULE_NAMES",
     "Area",
     "Chapter",
     "Difference",
@@ -36,11 +40,15 @@ __all__ = [
     "bare_title",
     "differences",
     "gather",
+    "networks_of",
     "prefectures",
+    "projects_in",
     "report_tables",
 ]
 
 UNIT_NAMES = {"min": "分钟"}
+AS_IT_IS = "as_it_is"  # the schedule of a network file that is taken as it is
+SCHEDULE_NAMES = {**tables.SCHEDULE_NAMES, AS_IT_IS: ("按文件", "as the file has it")}
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,9 @@ class Chapter:
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario."""
-        chosen = self.found.situation.scenario
-        assert chosen is not None
-        return chosen
+        """The scenario; of a network file without one, what is open in it today."""
+        now = self.found.situation
+        return now.scenario or _as_it_is(now, self.plan)
 
     @property
     def slug(self) -> str:
@@ -74,9 +81,17 @@ class Chapter:
 
     @cached_property
     def seats(self) -> list[Place]:
-        """The seats of the plan's counties."""
+        """The seats of the plan's counties that the network can tell of."""
         case = self.found.cases[0]
-        return [case.gazetteer[i] for i in case.gazetteer.seats(list(case.plan.area))]
+        every = [case.gazetteer[i] for i in case.gazetteer.seats(list(case.plan.area))]
+        away = case.beyond(every)
+        return [place for place in every if place not in away]
+
+    @cached_property
+    def untold(self) -> list[Place]:
+        """The places of the plan that lie beyond its network, about which nothing is said."""
+        case = self.found.cases[0]
+        return case.beyond(case.gazetteer[i] for i in self.plan.place_ids(case.gazetteer))
 
     @cached_property
     def seat_times(self) -> pd.DataFrame:
@@ -121,7 +136,9 @@ class Difference:
 class Dossier:
     """All that a report tells.
 
-    `refused` are scenarios that the edits do not fit, with their faults.
+    `refused` are scenarios that the edits do not fit, with their faults; `against` is the title
+    of what everything is compared with; `omitted` says, in Chinese and English, what a network
+    of the user's own leaves out.
     """
 
     plans: tuple[Plan, ...]
@@ -129,6 +146,23 @@ class Dossier:
     profile: SpeedProfile
     edits: str = ""
     refused: tuple[tuple[Scenario, tuple[Fault, ...]], ...] = ()
+    against: str = ""
+    omitted: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def compared(self) -> str:
+        """What the comparison is of, in Chinese."""
+        return f"与“{self.against}”对比" if self.against else "编辑前后"
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What the two sides of the comparison are called, in Chinese."""
+        return ("对比", "本次") if self.against else ("编辑前", "编辑后")
+
+    @property
+    def own(self) -> OwnNetwork | None:
+        """The network of the user's own, on its first day here; None for the built-in one."""
+        return self.chapters[0].found.situation.own
 
     def of(self, plan: Plan) -> list[Chapter]:
         """Return the chapters of a plan, in the order of the scenarios."""
@@ -163,20 +197,47 @@ class Dossier:
         order = dict.fromkeys(item.area for item in scenario.scenarios())
         found: dict[str, list[Plan]] = {name: [] for name in order}
         for plan in self.plans:
-            found[self.today(plan).scenario.area].append(plan)
+            found.setdefault(self.today(plan).scenario.area, []).append(plan)
         return [
-            Area(name, prefectures(own), "–".join(name.split("-")).title(), tuple(own))
+            Area(name, prefectures(own), _area_title(name, own), tuple(own))
             for name, own in found.items()
             if own
         ]
 
 
+def _area_title(name: str, own: Sequence[Plan]) -> str:
+    known = any(item.area == name for item in scenario.scenarios())
+    return "–".join(name.split("-")).title() if known else own[0].title_en
+
+
+def _as_it_is(now: Situation, plan: Plan) -> Scenario:
+    """Return what stands for a scenario where a network file is shown as it is today."""
+    assert now.own is not None
+    near = scenario.of_counties(plan)
+    return Scenario(
+        id="network",
+        title_zh=f"路网 {now.network.name},现已通车",
+        title_en=f"Network {now.network.name}, open today",
+        area=near[0].area if near else plan.id,
+        role="open",
+        plans=(plan.id,),
+        network_date=now.own.day,
+        schedule=AS_IT_IS,
+    )
+
+
+def projects_in(item: Scenario) -> list[Project]:
+    """Return the projects of a scenario; a network file as it is has those that it has."""
+    return [] if item.schedule == AS_IT_IS else scenario.projects_of(item)
+
+
 def prefectures(documents: Sequence[Plan]) -> str:
-    """Return the names of the prefectures that plans speak of, Chinese."""
+    """Return the names of the prefectures that plans speak of, Chinese; else the plans' own."""
     from spatialplan import boundaries
 
-    codes = sorted({code for plan in documents for code in plan.area})
-    return "、".join(dict.fromkeys(boundaries.counties(codes)["city_zh"]))
+    codes = boundaries.known(sorted({code for plan in documents for code in plan.area}))
+    names = dict.fromkeys(boundaries.counties(codes)["city_zh"])
+    return "、".join(names or [plan.title_zh for plan in documents])
 
 
 def _first_met(key: str, chapters: Sequence[Chapter], schedule: str) -> Scenario | None:
@@ -203,6 +264,10 @@ def gather(
     scenario_ids: Sequence[str],
     edits: str | Path | None,
     profile: str | Path,
+    *,
+    network: str | Path | None = None,
+    by_hand: str | Path = "",
+    against: str = "",
 ) -> Iterator[Dossier | Chapter]:
     """Yield each chapter when it is ready, and the whole dossier at the end.
 
@@ -214,6 +279,10 @@ def gather(
         A planner's edit file; None for none.
     profile
         Speed profile, by name or by file.
+    network, by_hand
+        A network file in place of the built-in network, and a CSV of ties to it.
+    against
+        A scenario, or a network file, that each chapter is compared with.
 
     Raises
     ------
@@ -221,28 +290,101 @@ def gather(
         When a name is unknown, no scenario belongs to a plan, a file has faults, or the edits
         fit none of the scenarios (or not one that was named).
     """
-    chosen, wanted = _choose(plan_ids, scenario_ids)
-    edited, refused = _edited(
-        wanted, edits, profile, strict=bool(scenario_ids), plan_ids=list(chosen)
-    )
+    whole = networks.read(network) if network else None
+    chosen, wanted, omitted = _choose(plan_ids, scenario_ids, whole)
+    asked = {
+        "plan_ids": list(chosen),
+        "network": whole,
+        "ties": by_hand,
+        "profile": profile,
+    }
+    edited, refused = _edited(wanted, edits, asked, strict=bool(scenario_ids))
+    other = assessment.earlier(against, **asked) if against else None
     chapters = []
     for item in wanted:
-        before = assessment.situation(item.id, profile=profile)
+        before = assessment.situation(item and item.id, **asked)
         for name, plan in chosen.items():
-            if _shared(plan, [item]):
-                chapters.append(_chapter(name, before, edited.get(item.id)))
+            if item is None or _shared(plan, [item]):
+                chapters.append(_chapter(name, before, edited.get(item), other))
                 yield chapters[-1]
     order = {plan.id: number for number, plan in enumerate(chosen.values())}
     chapters.sort(key=lambda chapter: order[chapter.plan.id])
-    speeds = standards.read_profile(profile)
-    name = Path(edits).name if edits else ""
-    yield Dossier(tuple(chosen.values()), tuple(chapters), speeds, name, refused)
+    yield Dossier(
+        tuple(chosen.values()),
+        tuple(chapters),
+        standards.read_profile(profile),
+        Path(edits).name if edits else "",
+        refused,
+        other.title_zh if other else "",
+        omitted,
+    )
 
 
 def _choose(
+    plan_ids: Sequence[str], scenario_ids: Sequence[str], whole: Network | None
+) -> tuple[dict[str, Plan], list[Scenario | None], tuple[tuple[str, str], ...]]:
+    """Return the plans by the name they were asked by (an id or a file), the scenarios, omissions.
+
+    On a network of the user's own, None among the scenarios is the network as it is today.
+    """
+    if whole is None:
+        return *_choose_builtin(plan_ids, scenario_ids), ()
+    if plan_ids:
+        chosen, omitted = {str(item): plans.find(item) for item in plan_ids}, []
+    else:
+        chosen, omitted = _plans_on(whole)
+    if scenario_ids:
+        chosen, wanted = _choose_builtin(list(chosen), scenario_ids)
+        return chosen, wanted, tuple(omitted)
+    wanted, more = _days_of(whole, chosen.values())
+    return chosen, [None, *wanted], (*omitted, *more)
+
+
+def _plans_on(whole: Network) -> tuple[dict[str, Plan], list[tuple[str, str]]]:
+    """Return the built-in plans with a seat on a network, and what is said of the others."""
+    known = places.builtin()
+    every = [plans.builtin(plan_id) for plan_id in plans.plan_ids()]
+    seats = {plan.id: [known[i] for i in known.seats(list(plan.area))] for plan in every}
+    away = {id_: len(beyond(own, extent_of(whole))) == len(own) for id_, own in seats.items()}
+    found = {plan.id: plan for plan in every if not away[plan.id]}
+    if not found:
+        raise InputError.of(
+            "--plan",
+            f"路网 {whole.name} 的范围内没有内置规划的县城;请用 --plan 写明规划或规划文件",
+            "no seat of a built-in plan lies on this network; name a plan, or its file",
+        )
+    others = "、".join(f"《{plan.title_zh}》" for plan in every if away[plan.id])
+    words = f"不在路网范围内的规划未列:{others}", "plans whose seats lie elsewhere are left out"
+    return found, [words] if others else []
+
+
+def _days_of(
+    whole: Network, chosen: Iterable[Plan]
+) -> tuple[list[Scenario], list[tuple[str, str]]]:
+    """Return the scenarios whose day a network can tell, and what is said of its dates."""
+    dated = int(((whole.links["opened"] != "") | (whole.links["closed"] != "")).sum())
+    if not dated:
+        return [], [_NO_DATES]
+    near = {item.id for plan in chosen for item in scenario.of_counties(plan)}
+    wanted = [
+        item
+        for item in scenario.scenarios()
+        if item.id in near and len(whole.at(item.network_date).links)
+    ]
+    count = f"{dated:,} / {len(whole.links):,}"
+    zh = f"有通车或停用年月的路段 {count} 条;没有年月的路段在各年都算已有"
+    return wanted, [(zh, f"{count} links have dates; the others count in every year")]
+
+
+_NO_DATES = (
+    "路网文件没有通车年月,不按年份比较;用 --scenario 可加上某情景尚未通车的项目",
+    "the file has no dates of opening, so years are not compared; --scenario adds projects to come",
+)
+
+
+def _choose_builtin(
     plan_ids: Sequence[str], scenario_ids: Sequence[str]
 ) -> tuple[dict[str, Plan], list[Scenario]]:
-    """Return the plans by the name they were asked by (an id or a file), and the scenarios."""
     named = [scenario.builtin(item) for item in dict.fromkeys(scenario_ids)]
     if plan_ids:
         asked = {str(item): plans.find(item) for item in plan_ids}
@@ -269,27 +411,20 @@ def _shared(plan: Plan, wanted: Sequence[Scenario]) -> set[str]:
 
 
 def _edited(
-    wanted: Sequence[Scenario],
-    path: str | Path | None,
-    profile: str | Path,
-    *,
-    strict: bool,
-    plan_ids: Sequence[str] = (),
-) -> tuple[dict[str, Situation], tuple[tuple[Scenario, tuple[Fault, ...]], ...]]:
+    wanted: Sequence[Scenario | None], path: str | Path | None, asked: dict, *, strict: bool
+) -> tuple[dict[Scenario | None, Situation], tuple[tuple[Scenario, tuple[Fault, ...]], ...]]:
     """Return the scenarios with the edits applied, and those that the edits do not fit.
 
     An edit may change a road that an earlier year does not have. Who names a scenario wants it
-    there; who names none gets the scenarios that the edits fit.
+    there, as does who has one network; who names none gets the scenarios that the edits fit.
     """
     found, refused = {}, []
     further = editing.read(path) if path else []
     for item in wanted if further else ():
         try:
-            found[item.id] = assessment.situation(
-                item.id, plan_ids=plan_ids, edits=further, profile=profile
-            )
+            found[item] = assessment.situation(item and item.id, edits=further, **asked)
         except InputError as error:
-            if strict:
+            if strict or item is None:
                 raise
             refused.append((item, error.faults))
     if refused and not found:
@@ -297,13 +432,31 @@ def _edited(
     return found, tuple(refused)
 
 
-def _chapter(name: str, before: Situation, after: Situation | None) -> Chapter:
-    found = assessment.assess([name], before)
-    if after is None:
+def _chapter(
+    name: str, now: Situation, edited: Situation | None, other: Situation | None
+) -> Chapter:
+    """Return a plan on a network, and beside it what is compared.
+
+    That is the network with the edits, if there are any, with `other`, else with the network
+    as it was; or the network itself with `other`.
+    """
+    found = assessment.assess([name], now)
+    if edited is None and (other is None or _same(now, other)):
         return Chapter(found)
-    edited = assessment.assess([name], after)
-    both = Assessment(after, edited.cases, edited.verdicts, before, found.verdicts)
-    return Chapter(found, both)
+    after = assessment.assess([name], edited) if edited else found
+    before = found if other is None or _same(now, other) else assessment.assess([name], other)
+    return Chapter(
+        found,
+        Assessment(after.situation, after.cases, after.verdicts, before.situation, before.verdicts),
+    )
+
+
+def _same(a: Situation, b: Situation) -> bool:
+    return (a.scenario, a.network.name, a.network.file) == (
+        b.scenario,
+        b.network.name,
+        b.network.file,
+    )
 
 
 # --- what documents say differently -----------------------------------------------------------
@@ -445,6 +598,8 @@ def report_tables(dossier: Dossier) -> list[Table]:
         _scenario_table(dossier),
         _speed_table(dossier.profile),
     ]
+    if dossier.own:
+        found.append(_tie_table(dossier))
     if any(chapter.commute for chapter in dossier.chapters):
         found += [_commute_table(dossier), _reach_table(dossier)]
     if any(chapter.after for chapter in dossier.chapters):
@@ -580,6 +735,33 @@ def _seat_table(dossier: Dossier) -> Table:
     return _table("seat-times", "县市间行车时间", "Road times between seats", rows, headings)
 
 
+def _tie_table(dossier: Dossier) -> Table:
+    rows = [
+        (item.id, tie.place_id, tie.name_zh, tie.node_id, tie.km, *ties.HOW[tie.how], tie.matched)
+        for item, own in networks_of(dossier)
+        for tie in own.tied.table.assign(
+            km=own.tied.table["km"].replace(float("inf"), float("nan"))
+        ).itertuples()
+    ]
+    headings = {
+        "scenario": "情景 scenario",
+        "place_id": "地点编号 place",
+        "name_zh": "地点",
+        "node_id": "路网节点 node",
+        "km": "相距 km",
+        "how_zh": "怎样关联",
+        "how_en": "How",
+        "matched": "路网中的名称 matched",
+    }
+    return _table("ties", "地点与路网的关联", "Ties of places to the network", rows, headings)
+
+
+def networks_of(dossier: Dossier) -> list[tuple[Scenario, OwnNetwork]]:
+    """Return the user's own network as each scenario has it; none of the built-in one."""
+    found = {c.scenario.id: (c.scenario, c.found.situation.own) for c in dossier.chapters}
+    return [(item, own) for item, own in found.values() if own]
+
+
 _RAMP_HEADINGS = {
     "scenario": "情景 scenario",
     "plan": "规划 plan",
@@ -710,8 +892,8 @@ def _scenario_table(dossier: Dossier) -> Table:
             item.title_zh,
             item.title_en,
             item.network_date,
-            tables.SCHEDULE_NAMES[item.schedule][0],
-            "、".join(project.name_zh for project in scenario.projects_of(item)),
+            SCHEDULE_NAMES[item.schedule][0],
+            "、".join(project.name_zh for project in projects_in(item)),
             item.note_zh,
             item.note_en,
         )
@@ -764,19 +946,21 @@ def _changed_table(dossier: Dossier) -> Table:
         if chapter.after
         for after, before in chapter.after.changed
     ]
+    first, second = dossier.sides
     headings = {
         "scenario": "情景 scenario",
         "id": "编号 id",
         "title_zh": "目标 target",
-        "verdict_before": "编辑前 before",
-        "verdict_after": "编辑后 after",
+        "verdict_before": f"{first} before",
+        "verdict_after": f"{second} after",
         "value_before": "值(前) before",
         "value_after": "值(后) after",
         "threshold": "要求 required",
         "unit": "单位 unit",
         "evidence": "依据 evidence",
     }
-    return _table("edits-verdicts", "编辑前后结论", "Verdicts before and after", rows, headings)
+    title = f"{dossier.compared}结论", "Verdicts before and after"
+    return _table("edits-verdicts", *title, rows, headings)
 
 
 def _changed_pair_table(dossier: Dossier) -> Table:
@@ -810,4 +994,5 @@ def _changed_pair_table(dossier: Dossier) -> Table:
         "met_before": "达到(前) met before",
         "met_after": "达到(后) met after",
     }
-    return _table("edits-pairs", "编辑前后起讫点", "Trips before and after", rows, headings)
+    title = f"{dossier.compared}起讫点", "Trips before and after"
+    return _table("edits-pairs", *title, rows, headings)

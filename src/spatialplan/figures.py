@@ -22,9 +22,9 @@ from matplotlib.figure import Figure
 
 from spatialplan import boundaries
 from spatialplan.basemap import (
-    BASE_ENTRIES,
     SEAT_ENTRIES,
     band_entries,
+    base_entries,
     bounds_of,
     draw_bands,
     draw_base,
@@ -41,11 +41,13 @@ from spatialplan.farmaps import DIRECTION_STRUCTURE, four_directions, national_p
 from spatialplan.files import atomic_path
 from spatialplan.labels import Candidate, Label, along
 from spatialplan.layout import layout as build_layout
-from spatialplan.layout import plan_crs
+from spatialplan.layout import plan_bounds, plan_crs
 from spatialplan.palette import CLASS, ELEMENT, STATUS_DASH, STATUS_NAMES
 from spatialplan.places import SEAT_KINDS, Gazetteer, Place
 from spatialplan.rolemap import roles, town_roles
 from spatialplan.sheet import Entry, Sheet
+from spatialplan.standards import CLASSES, RAIL_CLASSES
+from spatialplan.verdict import beyond
 
 if TYPE_CHECKING:
     from spatialplan.plan import Plan
@@ -78,6 +80,7 @@ __all__ = [
     "verdicts",
 ]
 
+AROUND_FRAME = 0.3  # degrees beyond a frame that a sheet of another shape may show
 CIRCLE = ("#2f855a", "#d9a441")
 CORRIDOR_STRUCTURE = "四廊"
 
@@ -102,6 +105,10 @@ class Material:
         What the sheets call the scenario, and its day (``YYYY-MM``).
     reached
         Travel-time circles that are known already, with where they start.
+    extent
+        Where the network can tell what there is (EPSG:4326); None: everywhere.
+    network
+        What the sheets say of a network of the user's own: its name, and whose data it is.
     """
 
     plan: Plan
@@ -115,6 +122,8 @@ class Material:
     date: str = ""
     circle_minutes: tuple[float, ...] = field(default=(60.0, 120.0))
     reached: tuple[tuple[Start, gpd.GeoDataFrame], ...] = ()
+    extent: shapely.Geometry | None = None
+    network: str = ""
 
     @property
     def crs(self) -> str:
@@ -123,8 +132,19 @@ class Material:
 
     @cached_property
     def area(self) -> gpd.GeoDataFrame:
-        """The plan's counties."""
-        return boundaries.counties(self.plan.area)
+        """The plan's counties, as far as the boundary data have them."""
+        return boundaries.counties(boundaries.known(self.plan.area))
+
+    @cached_property
+    def frame(self) -> gpd.GeoSeries:
+        """The rectangle that a map of the plan must show."""
+        roads = self.graph.network.links if self.graph else self.roads
+        return _frame_of(self.plan, self.gazetteer, roads)
+
+    @cached_property
+    def open_roads(self) -> gpd.GeoDataFrame:
+        """The links to draw of the scenario's network; all that are known without one."""
+        return drawable(self.graph.network.links, self.frame) if self.graph else self.roads
 
     @cached_property
     def seats(self) -> list[Place]:
@@ -132,10 +152,20 @@ class Material:
         return [self.gazetteer[i] for i in self.gazetteer.seats(list(self.plan.area))]
 
     @cached_property
+    def untold(self) -> list[Place]:
+        """The seats and outer destinations that lie beyond the network."""
+        return beyond([*self.seats, *self.outer_destinations], self.extent)
+
+    @cached_property
+    def told_seats(self) -> list[Place]:
+        """The seats of which the network can tell."""
+        return [place for place in self.seats if place not in self.untold]
+
+    @cached_property
     def origin(self) -> Place:
         """Where the travel-time circles start: the seat of the prefecture, else the first."""
-        principal = [place for place in self.seats if place.kind == "prefecture_seat"]
-        return (principal or self.seats)[0]
+        principal = [place for place in self.told_seats if place.kind == "prefecture_seat"]
+        return (principal or self.told_seats)[0]
 
     @cached_property
     def circles(self) -> gpd.GeoDataFrame:
@@ -167,6 +197,43 @@ class Material:
         return list(found.values())
 
 
+MOST_LINES = 6000  # on one sheet; more of them are a blot
+# What is left out first comes last.
+_DRAWN_CLASSES = (*RAIL_CLASSES, "expressway", "class1", "class2", "class3", "class4")
+
+
+def drawable(links: gpd.GeoDataFrame, frame: gpd.GeoSeries) -> gpd.GeoDataFrame:
+    """Return the links to draw on a sheet: of a large network the higher classes around a frame.
+
+    Notes
+    -----
+    Whole classes are left out, the lowest first, until `MOST_LINES` are left; the highest that
+    there is always stays.
+    """
+    if len(links) <= MOST_LINES:
+        return links
+    around = frame.total_bounds + np.array([-1, -1, 1, 1]) * AROUND_FRAME
+    near = links[links.intersects(shapely.box(*around))]
+    rank = pd.Categorical(near["class"], _DRAWN_CLASSES).codes
+    counts = np.cumsum(np.bincount(rank[rank >= 0], minlength=len(_DRAWN_CLASSES)))
+    least = np.flatnonzero(counts)[:1]
+    last = max([*least, *np.flatnonzero((counts > 0) & (counts <= MOST_LINES))], default=-1)
+    drawn = near[(rank >= 0) & (rank <= last)]
+    drawn.attrs["left_out"] = [n for n in _DRAWN_CLASSES[last + 1 :] if (near["class"] == n).any()]
+    return drawn
+
+
+def _left_out(links: gpd.GeoDataFrame) -> list[tuple[str, str]]:
+    """Return a note on the classes that `drawable` left out."""
+    names = "、".join(CLASSES[name][0] for name in links.attrs.get("left_out", ()))
+    return [("道路", f"路网密,未画{names}。Lower classes are not drawn.")] if names else []
+
+
+def _frame_of(plan: Plan, gazetteer: Gazetteer, roads: gpd.GeoDataFrame) -> gpd.GeoSeries:
+    bounds = plan_bounds(plan, gazetteer, roads.total_bounds)
+    return gpd.GeoSeries([shapely.box(*bounds)], crs=4326)
+
+
 def material(
     plan: Plan,
     gazetteer: Gazetteer,
@@ -187,7 +254,7 @@ def material(
         plan=plan,
         gazetteer=gazetteer,
         layout=build_layout(plan, gazetteer),
-        roads=roads,
+        roads=drawable(roads, _frame_of(plan, gazetteer, roads)),
         graph=graph,
         verdicts=tuple(verdicts),
         scenario_zh=scenario.title_zh if scenario else "",
@@ -208,7 +275,7 @@ def spatial_layout(data: Material) -> Figure:
         title_of(data, "4-1", "城镇总体空间布局"),
         "Overall spatial layout of towns",
         f"《{data.plan.title_zh}》   {formula}",
-        bounds_of([data.area]),
+        bounds_of([data.frame]),
         data.crs,
     )
     draw_base(sheet, data)
@@ -249,7 +316,7 @@ def spatial_layout(data: Material) -> Figure:
         *ranks,
         *_wing_entries(wings),
         *SEAT_ENTRIES,
-        *BASE_ENTRIES,
+        *base_entries(data),
     )
     unlisted = [row["name_zh"] for _, row in rows.iterrows() if row["inferred"]]
     lines = [r["name_zh"] for _, r in rows.iterrows() if r["spine_inferred"] and not r["inferred"]]
@@ -329,14 +396,15 @@ def travel_circles(data: Material) -> Figure:
     from spatialplan.travel import travel_times
 
     limits = [float(v) for v in data.circles["minutes"]]
-    others = [p for p in data.seats if p != data.origin]
-    times = travel_times(data.graph, [data.origin], [*others, *data.outer_destinations])
+    others = [p for p in data.told_seats if p != data.origin]
+    outer = [p for p in data.outer_destinations if p not in data.untold]
+    times = travel_times(data.graph, [data.origin], [*others, *outer])
     minutes = dict(zip(times["destination"], times["minutes"], strict=True))
     sheet = Sheet(
         title_of(data, "5-3", "城镇1-2小时通行圈"),
         "Areas within one and two hours by road",
         subtitle_of(data),
-        bounds_of([data.area, _points(data.outer_destinations, data.area)], 0.10),
+        bounds_of([data.frame, _points(outer, data.frame)], 0.10),
         data.crs,
     )
     draw_base(sheet, data, tint="#fffefa")
@@ -350,8 +418,10 @@ def travel_circles(data: Material) -> Figure:
     sheet.name(f"{origin.name_zh}(起点)", origin.lon, origin.lat, 12, 9, 0.0, bold=True)
     for place in others:
         _timed(sheet, place, minutes[place.key], limits, 7.5, 1.0)
-    for place in data.outer_destinations:
+    for place in outer:
         _timed(sheet, place, minutes[place.key], limits, 7.5, 0.5, marker="s")
+    for place in beyond(data.seats, data.extent):
+        _untimed(sheet, place)
     sheet.legend(
         Entry("heading", "自" + origin.name_zh + "公路出行", "By road"),
         *[
@@ -370,13 +440,16 @@ def travel_circles(data: Material) -> Figure:
         ],
         Entry("point", "州外目的地", "Beyond the prefecture", {"marker": "s", "size": 7.5}),
         *_road_entries(data, ("expressway", "class1", "class2")),
-        *BASE_ENTRIES,
+        *base_entries(data),
     )
     profile = data.graph.profile
+    untold = "、".join(place.name_zh for place in data.untold)
     return sheet.finish(
         sheet_notes(
             data,
             ("口径", f"起点{origin.name_zh};公路,门到门;离路 {profile.off_network_kmh:g} km/h。"),
+            *([("未计", f"路网以外:{untold}")] if untold else []),
+            *_left_out(data.open_roads),
             ("速度", f"{profile.title_zh} {profile.title_en}"),
             ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
         )
@@ -391,19 +464,19 @@ def core_circles(data: Material) -> Figure:
     from spatialplan.starts import core_starts
     from spatialplan.travel import travel_times
 
-    starts = core_starts(data.plan, data.gazetteer)
+    starts = core_starts(data.plan, data.gazetteer, data.extent)
     by_road = starts[0]
     by_train = next(start for start in starts if start.mode == "all")
     limits = list(by_road.minutes)
     origins = list(by_road.places)
-    others = [place for place in data.seats if place not in origins]
+    others = [place for place in data.told_seats if place not in origins]
     times = travel_times(data.graph, origins, others)
     minutes = times.groupby("destination", sort=False)["minutes"].min()
     sheet = Sheet(
         "各核30、60分钟通行圈",
         "Within 30 and 60 minutes of the cores",
         subtitle_of(data),
-        bounds_of([data.area], 0.10),
+        bounds_of([data.frame], 0.10),
         data.crs,
     )
     draw_base(sheet, data, tint="#fffefa")
@@ -415,12 +488,14 @@ def core_circles(data: Material) -> Figure:
         shape = train.geometry.iloc[number]
         sheet.areas([shape], edge=_TRAIN[number % 2], width=1.2, dash="6 3", zorder=3.7)
     _main_roads(sheet, data)
-    _railways(sheet, replace(data, roads=data.graph.network.links))
+    _railways(sheet, data.open_roads)
     for place in origins:
         sheet.point(place.lon, place.lat, "*", 15, "#dc2626", "#7f1d1d")
         sheet.name(place.name_zh, place.lon, place.lat, 10.5, 8, 0.5, bold=True)
     for place in others:
         _timed(sheet, place, float(minutes[place.key]), limits, 7.5, 1.0)
+    for place in beyond(data.seats, data.extent):
+        _untimed(sheet, place)
     sheet.legend(
         Entry("heading", "自各核公路出行", "By road from the cores"),
         *[
@@ -438,7 +513,7 @@ def core_circles(data: Material) -> Figure:
             for words, en, colour in _time_classes(limits)
         ],
         *_road_entries(data, ("expressway", "class1", "class2")),
-        *BASE_ENTRIES,
+        *base_entries(data),
     )
     profile = data.graph.profile
     gained = train.to_crs(data.crs).area - road.to_crs(data.crs).area
@@ -449,6 +524,7 @@ def core_circles(data: Material) -> Figure:
             data,
             ("起点", "、".join(place.name_zh for place in origins)),
             ("铁路", f"门到门,{waits};{added}。"),
+            *_left_out(data.open_roads),
             ("速度", f"{profile.title_zh} {profile.title_en}"),
             ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
         )
@@ -458,9 +534,9 @@ def core_circles(data: Material) -> Figure:
 _TRAIN = ("#1d4ed8", "#6d28d9")
 
 
-def _points(places: Sequence[Place], fallback: gpd.GeoDataFrame) -> gpd.GeoSeries:
+def _points(places: Sequence[Place], fallback: gpd.GeoSeries) -> gpd.GeoSeries:
     if not places:
-        return fallback.geometry
+        return fallback
     return gpd.GeoSeries([shapely.Point(p.lon, p.lat) for p in places], crs=4326)
 
 
@@ -496,8 +572,15 @@ def _timed(
     )
 
 
+def _untimed(sheet: Sheet, place: Place) -> None:
+    """Draw a place that lies beyond the network."""
+    sheet.point(place.lon, place.lat, size=6.0, edge="#9ca3af", face="white")
+    text = f"{place.name_zh} 路网以外"
+    sheet.name(text, place.lon, place.lat, 8.6, 4.0, 3.0, colour="#6b7280")
+
+
 def _main_roads(sheet: Sheet, data: Material) -> None:
-    links = data.graph.network.links if data.graph else data.roads
+    links = data.open_roads
     road = links[links["mode"] == "road"]
     for name in ("class2", "class1", "expressway"):
         colour, width = CLASS[name]
@@ -521,7 +604,7 @@ _CLASS_NAMES = {
 
 
 def _road_entries(data: Material, classes: Sequence[str], scale: float = 0.55) -> list[Entry]:
-    del data
+    left = data.open_roads.attrs.get("left_out", ())
     return [
         Entry("heading", "公路", "Roads"),
         *[
@@ -531,6 +614,7 @@ def _road_entries(data: Material, classes: Sequence[str], scale: float = 0.55) -
                 {"colour": CLASS[name][0], "width": CLASS[name][1] * scale},
             )
             for name in classes
+            if name not in left
         ],
     ]
 
@@ -545,7 +629,7 @@ def corridors(data: Material) -> Figure:
         title_of(data, "5-4", f"“{CORRIDOR_STRUCTURE}”交通体系"),
         "Transport corridors along the four belts",
         f"《{data.plan.title_zh}》   道路含已通车、在建、拟建和谋划 Roads of every status",
-        bounds_of([data.area]),
+        bounds_of([data.frame]),
         data.crs,
     )
     draw_base(sheet, data, tint="#fffefa")
@@ -564,7 +648,7 @@ def corridors(data: Material) -> Figure:
                 zorder=6 + classes.index(name) / 10,
                 casing="white" if name in ("expressway", "class1") and not dash else None,
             )
-    _railways(sheet, data)
+    _railways(sheet, data.roads)
     _road_numbers(sheet, road)
     draw_seats(sheet, data)
     sheet.legend(
@@ -594,20 +678,21 @@ def corridors(data: Material) -> Figure:
             {"colour": "#1f2937", "width": 1.7, "dash": "9 3"},
         ),
         *SEAT_ENTRIES,
-        *BASE_ENTRIES,
+        *base_entries(data),
     )
     return sheet.finish(
         sheet_notes(
             data,
             ("推断", "文件只说沿四个城镇带建“四廊”,未列道路和地点;线位由本图推断,用虚线。"),
             ("", "Dashed corridors: inferred, not listed in the document."),
+            *_left_out(data.roads),
             ("道路", "等级和状态据公开报道,未核实的普通公路等级为估计;拟建和谋划项目走向为推定。"),
         )
     )
 
 
-def _railways(sheet: Sheet, data: Material) -> None:
-    rail = data.roads[data.roads["mode"] == "rail"]
+def _railways(sheet: Sheet, links: gpd.GeoDataFrame) -> None:
+    rail = links[links["mode"] == "rail"]
     for status in STATUS_DASH:
         lines = rail.geometry[rail["status"] == status]
         if status == "open":
@@ -652,8 +737,8 @@ def travel_matrix(data: Material) -> Figure:
     """Draw the minutes by road between the seats of the area."""
     from spatialplan.travel import travel_times
 
-    times = travel_times(data.graph, data.seats, data.seats)
-    names = {place.key: place.name_zh for place in data.seats}
+    times = travel_times(data.graph, data.told_seats, data.told_seats)
+    names = {place.key: place.name_zh for place in data.told_seats}
     table = times.pivot_table(index="origin", columns="destination", values="minutes", sort=False)
     table = table.rename(index=names, columns=names)
     limit = next((t.threshold for t in data.plan.targets if t.metric == "all_pairs_time"), None)
@@ -692,20 +777,21 @@ BY_AREA = ("5-3", "matrix")
 
 def available(data: Material) -> list[str]:
     """Return the keys of `FIGURES` that can be drawn from this material, in order."""
-    from spatialplan.starts import cores
+    from spatialplan.starts import core_starts
 
-    structures = set(data.layout["structure"])
+    structures = set(data.layout["structure"]) if len(data.area) else set()
     timed = any(v.target.metric in ("travel_time", "all_pairs_time") for v in data.verdicts)
     possible = {
         "4-1": bool(set(data.layout["kind"]) & {"core", "belt", "pole"}),
         "5-1": "八纵八横" in structures,
         "5-2": DIRECTION_STRUCTURE in structures,
-        "5-3": data.graph is not None and bool(data.seats),
+        "5-3": data.graph is not None and bool(data.told_seats),
         "5-4": CORRIDOR_STRUCTURE in structures,
         "roles": roles(data),
-        "cores": data.graph is not None and len(cores(data.plan)) > 1,
+        "cores": data.graph is not None
+        and len(core_starts(data.plan, data.gazetteer, data.extent)) > 1,
         "verdicts": timed,
-        "matrix": data.graph is not None and len(data.seats) > 1,
+        "matrix": data.graph is not None and len(data.told_seats) > 1,
     }
     return [key for key in FIGURES if possible[key]]
 

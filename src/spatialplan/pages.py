@@ -12,11 +12,13 @@ from typing import Any
 
 import jinja2
 import numpy as np
+import pandas as pd
 
 import spatialplan
-from spatialplan import boundaries, offline, scenario
+from spatialplan import boundaries, offline, scenario, ties
 from spatialplan.assessment import Assessment
 from spatialplan.dossier import (
+    SCHEDULE_NAMES,
     Area,
     Chapter,
     Dossier,
@@ -24,16 +26,18 @@ from spatialplan.dossier import (
     amount,
     bare_title,
     differences,
+    networks_of,
     prefectures,
+    projects_in,
     projects_of,
     promised_year,
     years_late,
 )
+from spatialplan.ownnetwork import OwnNetwork
 from spatialplan.palette import STATUS_NAMES, VERDICT
 from spatialplan.plan import Element, Plan, Project
 from spatialplan.script import beside, wide
 from spatialplan.standards import CLASSES
-from spatialplan.tables import SCHEDULE_NAMES
 from spatialplan.targets import EVIDENCE_NAMES, VERDICT_NAMES, Verdict, changed_pairs
 
 __all__ = [
@@ -101,12 +105,17 @@ class Download:
 
 def page_name(chapter: Chapter, *, after: bool = False) -> str:
     """Return the path of a chapter's page in the report's folder."""
-    return f"pages/{chapter.slug}{'.edits' if after else ''}.html"
+    return f"pages/{chapter.slug}{_suffix(chapter) if after else ''}.html"
 
 
 def map_name(chapter: Chapter, *, after: bool = False) -> str:
     """Return the path of a chapter's map in the report's folder."""
-    return f"maps/{chapter.slug}{'.edits' if after else ''}.html"
+    return f"maps/{chapter.slug}{_suffix(chapter) if after else ''}.html"
+
+
+def _suffix(chapter: Chapter) -> str:
+    assert chapter.after is not None
+    return ".edits" if chapter.after.situation.applied else ".compared"
 
 
 def style() -> str:
@@ -163,6 +172,9 @@ def _shared(dossier: Dossier, root: str) -> dict[str, Any]:
         "rings": _RINGS,
         "plans": dossier.plans,
         "edits": dossier.edits,
+        "against": dossier.against,
+        "compared": {"zh": dossier.compared, "sides": dossier.sides},
+        "own": _own(dossier),
         "profile": dossier.profile,
         "version": spatialplan.__version__,
         "built_on": date.today().isoformat(),  # noqa: DTZ011 - the user's own calendar day
@@ -178,9 +190,79 @@ def _shared(dossier: Dossier, root: str) -> dict[str, Any]:
             }
             for key, (zh, en) in EVIDENCE_NAMES.items()
         },
+        "lacking": boundaries.lacking_words(
+            dict.fromkeys(code for plan in dossier.plans for code in plan.area)
+        ),
         "boundary_note": {"zh": boundaries.NOTE_ZH, "en": boundaries.NOTE_EN},
         "boundary_source": {"zh": boundaries.SOURCE_ZH, "en": boundaries.SOURCE_EN},
     }
+
+
+# --- a network of the user's own -----------------------------------------------------------------
+
+_TOLD_AT_MOST = 30  # names of places in one sentence
+
+
+def _own(dossier: Dossier) -> dict | None:
+    """Return what is told of a network of the user's own: itself, its ties, what is left out."""
+    own = dossier.own
+    if own is None:
+        return None
+    links, file = own.known.links, own.known.file
+    km = links.groupby("class")["length_km"].agg(["size", "sum"])
+    saved = date.fromtimestamp(file.stat().st_mtime) if file and file.is_file() else None  # noqa: DTZ012
+    return {
+        "name": own.known.name,
+        "file": file.name if file else "",
+        "saved": saved.isoformat() if saved else "",
+        "day": own.day,
+        "links": len(links),
+        "nodes": len(own.known.nodes),
+        "km": links["length_km"].sum(),
+        "credit": own.known.attribution,
+        "classes": [
+            {"zh": zh, "en": en, "links": km.at[name, "size"], "km": km.at[name, "sum"]}
+            for name, (zh, en) in CLASSES.items()
+            if name in km.index
+        ],
+        "omitted": [{"zh": zh, "en": en} for zh, en in dossier.omitted],
+        "days": [
+            {"zh": item.title_zh, "notes": network.notes}
+            for item, network in networks_of(dossier)
+            if network.notes
+        ],
+        "ties": _tie_rows(own),
+        "counts": "、".join(
+            f"{ties.HOW[how][0]} {count}"
+            for how, count in own.tied.table["how"].value_counts().items()
+        ),
+    }
+
+
+def _tie_rows(own: OwnNetwork) -> list[dict]:
+    """Return the ties of places, what wants a look first."""
+    table = own.tied.table
+    odd = table["how"].isin(["far", "shared"]) | (table["km"] > 1.0)
+    return [
+        {
+            "name": row.name_zh,
+            "id": row.place_id,
+            "node": row.node_id,
+            "km": row.km,
+            "how_zh": ties.HOW[row.how][0],
+            "how_en": ties.HOW[row.how][1],
+            "matched": row.matched,
+            "odd": bool(odd[row.Index]),
+        }
+        for row in pd.concat([table[odd], table[~odd]]).itertuples()
+    ]
+
+
+def _untold(chapter: Chapter) -> str:
+    """Return the names of the places that lie beyond the network."""
+    names = [place.name_zh for place in chapter.untold]
+    more = f"等 {len(names)} 处" if len(names) > _TOLD_AT_MOST else ""
+    return "、".join(names[:_TOLD_AT_MOST]) + more
 
 
 # --- the index --------------------------------------------------------------------------------
@@ -195,6 +277,7 @@ def index_page(dossier: Dossier, downloads: Sequence[Download]) -> str:
         documents=DOCUMENTS if len(dossier.plans) > 1 else "",
         differences=differences(dossier.plans),
         scenarios=[_scenario_row(item) for item in dossier.scenarios],
+        scheduled=any(item.schedule in scenario.SCHEDULES for item in dossier.scenarios),
         speeds=_speed_rows(dossier),
         edited=[_edited_group(chapter) for chapter in dossier.chapters if chapter.after],
         refused=[
@@ -405,7 +488,7 @@ def _scenario_row(item: scenario.Scenario) -> dict:
         "title_en": item.title_en,
         "date": item.network_date,
         "schedule": " ".join(SCHEDULE_NAMES[item.schedule]),
-        "projects": "、".join(project.name_zh for project in scenario.projects_of(item)),
+        "projects": "、".join(project.name_zh for project in projects_in(item)),
         "note_zh": item.note_zh,
         "note_en": item.note_en,
     }
@@ -560,6 +643,8 @@ def chapter_page(
         other_half=_other_half(chapter, after=after),
         facts=_facts(chapter, found),
         counts=_counts(found),
+        notes=found.situation.own.notes if found.situation.own else (),
+        untold=_untold(chapter),
         rows=[row for row in rows if row not in blank],
         rows_unknown=blank,
         rows_changed=_changed_rows(found) if after else [],
@@ -604,22 +689,27 @@ def _others(dossier: Dossier, chapter: Chapter) -> list[dict]:
 def _other_half(chapter: Chapter, *, after: bool) -> dict | None:
     if chapter.after is None:
         return None
-    words = "编辑前的结论 before the edits" if after else "编辑后的变化 after the edits"
+    if chapter.after.situation.applied:
+        words = "编辑前的结论 before the edits" if after else "编辑后的变化 after the edits"
+    else:
+        words = "本路网的结论 the verdicts" if after else "对比的变化 the comparison"
     return {"zh": words, "href": f"../{page_name(chapter, after=not after)}"}
 
 
 def _facts(chapter: Chapter, found: Assessment) -> list[tuple[str, str]]:
     plan, item = chapter.plan, chapter.scenario
-    return [
+    rows = [
         ("发布 issued", f"{plan.issuer} {plan.number} {plan.date}".strip()),
-        ("路网日期 network", found.situation.network.date),
+        ("路网文件 file", found.situation.network.name if found.situation.own else ""),
+        ("路网日期 network", item.network_date),
         ("进度 schedule", " ".join(SCHEDULE_NAMES[item.schedule])),
         ("车速 speeds", found.situation.profile.title_zh),
     ]
+    return [(name, value) for name, value in rows if value]
 
 
 def _scenario_projects(dossier: Dossier, chapter: Chapter) -> list[dict]:
-    inside = {project.key for project in scenario.projects_of(chapter.scenario)}
+    inside = {project.key for project in projects_in(chapter.scenario)}
     known = projects_of(dossier.plans)
     return _project_rows(
         dossier, ((project, named) for project, named in known if project.key in inside)

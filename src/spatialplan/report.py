@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import pickle
 import shutil
 import sys
 import tempfile
@@ -39,6 +40,7 @@ MARKER = "report.json"
 PARTS = ("index.html", "report.css", "pages", "maps", "figures", "tables", "layers")
 WORKBOOK, GEOPACKAGE = "tables/report.xlsx", "layers/report.gpkg"
 PNG_DPI = 150
+HEAVY = 20_000  # links: to send more of them takes as long as to draw them
 SEAT_MINUTES = (30.0, 60.0, 120.0)
 
 
@@ -49,6 +51,10 @@ def build(
     profile: str | Path = "operating",
     out: str | Path = "reports",
     workers: int = 1,
+    *,
+    network: str | Path | None = None,
+    ties: str | Path = "",
+    against: str = "",
 ) -> Path:
     """Write the report and return the path of its first page.
 
@@ -65,6 +71,10 @@ def build(
     workers
         Further processes that draw maps and figures; this one draws too, when it has
         nothing else to do.
+    network, ties
+        A network file in place of the built-in network, and a CSV of ties to it.
+    against
+        A scenario, or a network file, that everything is compared with.
 
     Raises
     ------
@@ -74,7 +84,9 @@ def build(
     """
     out = Path(out)
     with _put_in_place(out) as folder, _progress() as bar:
-        _write(folder, gather(plan_ids, scenario_ids, edits, profile), workers, bar)
+        asked = {"network": network, "by_hand": ties, "against": against}
+        found = gather(plan_ids, scenario_ids, edits, profile, **asked)
+        _write(folder, found, workers, bar)
     return out / "index.html"
 
 
@@ -165,6 +177,11 @@ class _MapJob:
     path: Path
     circles: Sequence[Reach] | None = None
 
+    @property
+    def links(self) -> int:
+        """How many links would have to be sent to another process."""
+        return len(self.found.situation.network.links)
+
     def run(self) -> None:
         from spatialplan import maps
 
@@ -179,6 +196,12 @@ class _FigureJob:
     material: Material
     path: Path
 
+    @property
+    def links(self) -> int:
+        """How many links would have to be sent to another process."""
+        graph = self.material.graph
+        return len(graph.network.links) if graph else len(self.material.roads)
+
     def run(self) -> None:
         from spatialplan import figures
 
@@ -188,8 +211,8 @@ class _FigureJob:
 _Job = _MapJob | _FigureJob
 
 
-def _run(job: _Job) -> None:
-    job.run()
+def _run(packed: bytes) -> None:
+    pickle.loads(packed).run()
 
 
 def _write(folder: Path, found: Iterator[Dossier | Chapter], workers: int, bar: tqdm) -> None:
@@ -256,16 +279,18 @@ class _Easel:
         """Draw the maps and figures of a chapter, and with the first one those of its plan."""
         from spatialplan import maps, pages
 
-        own = self._plan_pictures(chapter.plan)
+        own = self._plan_pictures(chapter)
         starts = _core_starts(chapter)
-        reaches = [maps.reach_of(start, self.circles.of(chapter, start)) for start in starts]
+        case = chapter.found.cases[0]
+        reaches = maps.core_reaches(case, lambda start: self.circles.of(chapter, start))
         data = replace(
             self._materials[chapter.plan.id],
-            graph=chapter.found.cases[0].graph,
+            graph=case.graph,
+            extent=case.extent,
             verdicts=chapter.found.verdicts,
             scenario_zh=chapter.scenario.title_zh,
             scenario_en=chapter.scenario.title_en,
-            date=chapter.found.situation.network.date,
+            date=chapter.scenario.network_date,
             reached=tuple(
                 (start, self.circles.of(chapter, start))
                 for start in (*starts, *_seat_starts(chapter))
@@ -296,12 +321,11 @@ class _Easel:
         order = list(figures.FIGURES)
         return sorted([*found, *shared], key=lambda picture: order.index(picture.key))
 
-    def _plan_pictures(self, plan: Plan) -> list[Picture]:
+    def _plan_pictures(self, chapter: Chapter) -> list[Picture]:
         """Return the figures that no scenario changes."""
-        from spatialplan import figures
-
+        plan = chapter.plan
         if plan.id not in self._materials:
-            data = figures.material(plan, plan.gazetteer)
+            data = _material(chapter)
             self._materials[plan.id] = data
             self.pictures[plan.id] = self._figures(data, f"figures/{plan.id}")
         return self.pictures[plan.id]
@@ -327,9 +351,11 @@ class _Easel:
         self.bar.total += 1
         self.bar.refresh()
         future = None
-        if self._pool:
+        if self._pool and job.links <= HEAVY:
             with contextlib.suppress(BrokenProcessPool):
-                future = self._pool.submit(_run, job)
+                # Packed here: the pool would do it in a thread of its own, while what is computed
+                # from a network is still being added to it.
+                future = self._pool.submit(_run, pickle.dumps(job))
                 future.add_done_callback(self._drawn)
         self._jobs.append((job, future))
 
@@ -351,6 +377,19 @@ class _Easel:
                     job.run()
 
 
+def _material(chapter: Chapter) -> Material:
+    """Return what the figures of a plan need that no scenario changes."""
+    from spatialplan import figures
+
+    own = chapter.found.situation.own
+    if own is None:
+        return figures.material(chapter.plan, chapter.plan.gazetteer)
+    gazetteer = chapter.found.cases[0].gazetteer
+    words = ",".join(text for text in (own.known.name, own.known.attribution) if text)
+    data = figures.material(chapter.plan, gazetteer, roads=own.known.links)
+    return replace(data, network=words)
+
+
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -364,10 +403,21 @@ def _write_tables(folder: Path, dossier: Dossier, sheets: Sequence[Table]) -> No
         "规划承诺检验报告  What the plans promise, tested on the network",
         *(f"《{plan.title_zh}》{plan.number} {plan.date}" for plan in dossier.plans),
         f"车速 speeds:{dossier.profile.title_zh} {dossier.profile.title_en}",
+        *_network_lines(dossier),
         f"{boundaries.NOTE_ZH}。{boundaries.NOTE_EN}.",
         "结论:达到 met、未达到 not met、不可能 impossible(有证明)、无法判定 unknown(缺资料)。",
     ]
     workbook.write(sheets, folder / WORKBOOK, notes)
+
+
+def _network_lines(dossier: Dossier) -> list[str]:
+    """Return what a workbook says of a network of the user's own."""
+    if dossier.own is None:
+        return []
+    whole = dossier.own.known
+    lines = [f"路网 network:{whole.name},计到 open by {dossier.own.day}"]
+    lines += [f"{zh}。{en}." for zh, en in dossier.omitted]
+    return lines + ([f"路网数据 network data:{whole.attribution}"] if whole.attribution else [])
 
 
 def _write_chapters(folder: Path, dossier: Dossier, pictures: dict[str, list[Picture]]) -> None:
@@ -417,7 +467,8 @@ def _write_layers(path: Path, dossier: Dossier, easel: _Easel) -> None:
     for name, network in _networks(dossier).items():
         layers[f"links_{name}"] = _flat(network.links)
         layers[f"nodes_{name}"] = _flat(network.nodes)
-    write_layers(path, {name: frame for name, frame in layers.items() if len(frame)})
+    filled = {name: frame for name, frame in layers.items() if len(frame)}
+    write_layers(path, filled, dossier.own.known.attribution if dossier.own else "")
 
 
 def _flat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -427,7 +478,8 @@ def _flat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 def _counties(dossier: Dossier) -> gpd.GeoDataFrame:
     from spatialplan import boundaries
 
-    return _flat(boundaries.counties(sorted({c for plan in dossier.plans for c in plan.area})))
+    codes = boundaries.known(sorted({c for plan in dossier.plans for c in plan.area}))
+    return _flat(boundaries.counties(codes))
 
 
 def _elements(layouts: Sequence[gpd.GeoDataFrame]) -> dict[str, gpd.GeoDataFrame]:
@@ -456,13 +508,15 @@ def _circle_layer(dossier: Dossier, circles: _Circles) -> gpd.GeoDataFrame:
             frame = circles.of(chapter, start).assign(**names)
             # Two plans may have a circle in common.
             found.setdefault((chapter.scenario.id, *start.key), frame)
-    return gpd.GeoDataFrame(pd.concat(found.values(), ignore_index=True), crs=4326)
+    frames = list(found.values()) or [gpd.GeoDataFrame(geometry=[], crs=4326)]
+    return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=4326)
 
 
 def _core_starts(chapter: Chapter) -> list[Start]:
     from spatialplan.starts import core_starts
 
-    return core_starts(chapter.plan, chapter.found.cases[0].gazetteer)
+    case = chapter.found.cases[0]
+    return core_starts(case.plan, case.gazetteer, case.extent)
 
 
 def _seat_starts(chapter: Chapter) -> list[Start]:
@@ -513,5 +567,9 @@ def _networks(dossier: Dossier) -> dict:
     for chapter in dossier.chapters:
         found[chapter.scenario.id] = chapter.found.situation.network
         if chapter.after:
-            found[f"{chapter.scenario.id}_edits"] = chapter.after.situation.network
+            after = chapter.after.situation
+            if after.applied:
+                found[f"{chapter.scenario.id}_edits"] = after.network
+            if dossier.against:
+                found["against"] = chapter.after.before.network
     return found

@@ -12,8 +12,8 @@ import shapely
 from matplotlib.figure import Figure
 
 from spatialplan.basemap import (
-    BASE_ENTRIES,
     SEAT_ENTRIES,
+    base_entries,
     bounds_of,
     draw_base,
     plain_name,
@@ -57,7 +57,7 @@ def town_roles(data: Material) -> Figure:
         "县城定位与通道",
         "Roles of the county towns, and passages",
         f"《{data.plan.title_zh}》",
-        bounds_of([data.area, _members(data)], 0.12),
+        bounds_of([data.frame, _members(data)], 0.12),
         data.crs,
     )
     draw_base(sheet, data)
@@ -89,7 +89,7 @@ def town_roles(data: Material) -> Figure:
         ),
         Entry("heading", "通道", "Passages"),
         *entries,
-        *BASE_ENTRIES,
+        *base_entries(data),
     )
     return sheet.finish(
         sheet_notes(
@@ -102,7 +102,7 @@ def town_roles(data: Material) -> Figure:
 
 def _members(data: Material) -> gpd.GeoSeries:
     places = [data.gazetteer[i] for e in data.plan.elements for i in (*e.members, *e.spine)]
-    near = data.area.geometry.union_all().buffer(0.25)
+    near = (data.area.geometry if len(data.area) else data.frame).union_all().buffer(0.25)
     points = [shapely.Point(place.lon, place.lat) for place in places]
     return gpd.GeoSeries([point for point in points if near.contains(point)], crs=4326)
 
