@@ -13,18 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
-from spatialplan import circles, edits, network, printing, revision, searches, travel, turns
+from spatialplan import circles, edits, network, printing, revision, searches, ties, travel, turns
 from spatialplan.errors import InputError
 from spatialplan.network import Network, as_restrictions
+from spatialplan.places import Gazetteer
 
 FLAT = toy.profile()
 BOTH_ENGINES = pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
 
 
-def with_turns(net: Network, *rows: tuple[str, str, str, str]) -> Network:
-    """A network with restrictions ``(from_link, via_node, to_link, kind)``."""
-    columns = ["from_link", "via_node", "to_link", "kind"]
-    return replace(net, restrictions=as_restrictions(pd.DataFrame(rows, columns=columns)))
+def with_turns(net: Network, *rows: tuple[str, ...]) -> Network:
+    """A network with restrictions ``(from_link, via_node, to_link, kind[, via_links])``."""
+    columns = ["from_link", "via_node", "to_link", "kind", "via_links"]
+    frame = pd.DataFrame([(*row, "")[:5] for row in rows], columns=columns)
+    return replace(net, restrictions=as_restrictions(frame))
 
 
 def cross(*rows) -> Network:
@@ -114,6 +116,111 @@ def test_two_restrictions_at_one_junction_and_a_forbidden_turning_round():
     assert graph.vertex(node) == vertices[0]
     assert len(vertices) == 3  # of those from the south, and from the east: they do not turn round
     assert len(graph.vertices(held.nodes.index.get_loc("n"))) == 1
+
+
+def dual(*rows) -> Network:
+    """A dual carriageway, eastward a-x-b and westward d-y-c, with a short link between x and y.
+
+    A one-way street crosses northward by the short link; the carriageways meet in the east, between b and d.
+    """
+    east, west, street = (-10, 0, 0, 20), 0.1, 10
+    nodes = {
+        "a": (east[0], 0), "x": (0, 0), "b": (east[3], 0), "s": (0, -street),
+        "c": (east[0], west), "y": (0, west), "d": (east[3], west), "n": (0, street + west),
+    }  # fmt: skip
+    links = [
+        toy.link("a", "x", 10, oneway=True),
+        toy.link("x", "b", 20, oneway=True),
+        toy.link("b", "d", 0.1),
+        toy.link("d", "y", 20, oneway=True),
+        toy.link("y", "c", 10, oneway=True),
+        toy.link("x", "y", 0.1),
+        toy.link("s", "x", street, oneway=True),
+        toy.link("y", "n", street, oneway=True),
+    ]
+    return with_turns(toy.network(nodes, links), *rows)
+
+
+NO_U_TURN = ("a-x", "x", "y-c", "no", "x-y")
+
+
+@BOTH_ENGINES
+def test_turning_round_over_a_link_between_carriageways_can_be_forbidden(large):
+    assert minutes(dual(), "a", "c") == pytest.approx(20.1, abs=1e-3)
+    held = dual(NO_U_TURN)
+    assert minutes(held, "a", "c") == pytest.approx(10 + 20 + 0.1 + 20 + 10, abs=1e-3)
+    # All others may use the link, and turn off it the same way.
+    others = {("s", "c"): 20.1, ("a", "n"): 20.1, ("x", "c"): 10.1, ("a", "y"): 10.1}
+    for pair, expected in others.items():
+        assert minutes(held, *pair) == pytest.approx(expected, abs=1e-3), pair
+    # A trip from a spot on the short link came from nowhere; one to it may come by it.
+    assert minutes(held, toy.spot(0, 0.05), "c") == pytest.approx(10.05, abs=0.01)
+    assert minutes(held, "a", toy.spot(0, 0.05)) == pytest.approx(10.05, abs=0.01)
+
+
+@BOTH_ENGINES
+def test_only_by_way_of_a_road_binds_along_it(large):
+    held = dual(("a-x", "x", "y-n", "only", "x-y"))
+    assert minutes(held, "a", "n") == pytest.approx(20.1, abs=1e-3)
+    assert minutes(held, "a", "x") == pytest.approx(10, abs=1e-3)
+    assert minutes(held, "a", "c") == minutes(held, "a", "b") == math.inf
+    assert minutes(held, "s", "c") == pytest.approx(20.1, abs=1e-3)
+
+
+def test_links_between_may_come_in_any_order_and_must_lead_there():
+    net = dual()
+    far = [("a-x", "x", "y-c", "no", between) for between in ("d-y > b-d > x-b", "x-b>b-d >d-y")]
+    for row in far:
+        # Back by the short link and round once more: that is a way nobody forbids.
+        assert minutes(with_turns(net, NO_U_TURN, row), "a", "c") == pytest.approx(100.3)
+        assert list(turns.usable(net, with_turns(net, row).restrictions)) == [True]
+    for wrong in (
+        ("a-x", "x", "y-c", "no", "b-d"),  # does not begin at x
+        ("a-x", "x", "y-c", "no", "x-b > d-y"),  # has a gap
+        ("a-x", "x", "y-c", "no", "x-y > gone"),
+        ("a-x", "x", "s-x", "no", "x-y"),  # ends elsewhere
+        ("x-b", "x", "y-c", "no", "x-y"),  # against the direction of x-b
+        ("s-x", "x", "a-x", "no"),  # into a one-way street
+    ):
+        held = with_turns(net, wrong)
+        assert list(turns.usable(net, held.restrictions)) == [False], wrong
+        assert turns.restricted(held, held.arcs(FLAT)).tail.size == held.arcs(FLAT).tail.size
+
+
+def test_nobody_turns_round_to_undo_a_restriction_but_at_dead_ends():
+    nodes = {"s": (0, -10), "x": (0, 0), "w": (-10, 0), "n": (0, 1), "m": (0, 2), "o": (0, 30),
+             "p": (30, 1)}  # fmt: skip
+    links = [
+        toy.link("s", "x", 10),
+        toy.link("x", "w", 10),
+        toy.link("x", "n", 1),
+        toy.link("n", "m", 1),
+        toy.link("m", "o", 28),
+        toy.link("n", "p", 30),
+    ]
+    free = toy.network(nodes, links)
+    held = with_turns(free, NO_LEFT)
+    assert minutes(free, "s", "w") == pytest.approx(20)
+    # Turning at n, a junction, would take 22 minutes, at m, where nothing is, 24.
+    assert minutes(held, "s", "w") == pytest.approx(10 + 2 * 30 + 10)
+    assert minutes(held, "s", "s") == 0
+    assert minutes(held, "n", "w") == pytest.approx(11)  # a trip begins in any direction
+    assert minutes(held, toy.spot(0, 1.5), "w") == pytest.approx(11.5, abs=0.01)
+    short = with_turns(toy.network(nodes, links[:4]), NO_LEFT)
+    assert minutes(short, "s", "w") == pytest.approx(10 + 2 * 2 + 10)  # m is a dead end now
+
+
+def test_who_can_go_nowhere_else_may_turn_round():
+    nodes = {"s": (0, -10), "x": (0, 0), "w": (-10, 0), "n": (0, 10), "m": (0, 30)}
+    links = [toy.link("s", "x", 10), toy.link("x", "w", 10), toy.link("x", "n", 10)]
+    oneway = toy.network(nodes, [*links, toy.link("m", "n", 20, oneway=True)])
+    assert minutes(with_turns(oneway, NO_LEFT), "s", "w") == pytest.approx(10 + 2 * 10 + 10)
+    both = toy.network(nodes, [*links, toy.link("n", "m", 20)])
+    assert minutes(with_turns(both, NO_LEFT), "s", "w") == pytest.approx(10 + 2 * 30 + 10)
+    shut = with_turns(both, NO_LEFT, ("x-n", "n", "n-m", "no"))
+    assert minutes(shut, "s", "w") == pytest.approx(10 + 2 * 10 + 10)
+    fixed = with_turns(both, NO_LEFT, ("x-n", "n", "n-m", "no"), ("x-n", "n", "x-n", "no"))
+    assert minutes(fixed, "s", "w") == math.inf
 
 
 def test_a_turn_onto_an_expressway_can_be_forbidden():
@@ -211,10 +318,13 @@ def test_restrictions_of_an_unknown_kind_are_refused(tmp_path):
 
 
 def applied(net: Network, *entries: dict) -> revision.Applied:
-    places = {
-        node: (node, *toy.xy_of(p.x, p.y), "town", 1) for node, p in net.nodes.geometry.items()
-    }
-    return revision.apply(net, edits.parse(list(entries), "test"), toy.gazetteer(places))
+    return revision.apply(net, edits.parse(list(entries), "test"), towns_of(net))
+
+
+def towns_of(net: Network) -> Gazetteer:
+    """The nodes of a network as the towns of a gazetteer."""
+    points = net.nodes.geometry.items()
+    return toy.gazetteer({n: (n, *toy.xy_of(p.x, p.y), "town", 1) for n, p in points})
 
 
 def lonlat(x: float, y: float) -> list[float]:
@@ -233,6 +343,38 @@ def test_a_cut_link_keeps_its_restriction_at_the_junction(cut):
     assert minutes(back, "s", "w") == pytest.approx(50)
     columns = ["from_link", "via_node", "to_link", "kind"]
     assert back.turns[columns].to_numpy().tolist() == [list(NO_LEFT)]
+
+
+@pytest.mark.parametrize(
+    "cut", [(-5, 0), (0, 0.04), (-5, 0.1), (10, 0)], ids=["from", "via", "to", "longer via"]
+)
+def test_a_cut_link_keeps_its_restriction_by_way_of_links(cut):
+    rows = [NO_U_TURN, ("a-x", "x", "y-c", "no", "x-b > b-d > d-y")]
+    spur = {"action": "add", "from": lonlat(*cut), "to": "n", "class": "class2", "length_km": 200}
+    done = revision.apply(dual(*rows), edits.parse([spur], "test"), towns_of(dual()), snap_km=0.03)
+    assert len(done.network.links) == 10
+    assert len(done.network.turns) == 2
+    assert minutes(done.network, "a", "c") == pytest.approx(100.3, abs=0.01)
+    back = revision.apply(done.network, done.undo()).network
+    assert minutes(back, "a", "c") == pytest.approx(100.3, abs=1e-3)
+    assert back.turns["via_links"].to_list() == ["x-y", "x-b > b-d > d-y"]
+
+
+def test_a_link_cut_where_one_may_not_turn_round_keeps_that():
+    spur = {"action": "add", "from": lonlat(0, -4), "to": "e", "class": "class2", "length_km": 200}
+    done = applied(cross(("s-x", "x", "s-x", "no")), spur)
+    [row] = done.network.turns[["from_link", "to_link"]].to_numpy().tolist()
+    assert row == ["s-x-b", "s-x-b"]
+
+
+@pytest.mark.parametrize("at", [(-5, 0.3), (0, 0.05), (-5, -0.2), (10, -0.3)])
+def test_a_place_that_cuts_a_link_keeps_its_restrictions(at):
+    rows = [NO_U_TURN, ("a-x", "x", "y-c", "no", "x-b > b-d > d-y")]
+    spots = {"a": ("a", -10, 0, "town", 1), "town": ("town", *at, "town", 1)}
+    tied = ties.tie(dual(*rows), toy.gazetteer(spots)).network
+    assert "town" in tied.nodes.index
+    assert len(tied.turns) == 2
+    assert minutes(tied, "a", "c") == pytest.approx(100.3, abs=0.01)
 
 
 def test_both_links_of_a_restriction_can_be_cut():
@@ -281,24 +423,27 @@ def leads(net: Network, link: str, node: str) -> str | None:
 
 @st.composite
 def restricted_networks(draw) -> Network:
-    """Random networks with restrictions over up to three links between the first and the last."""
+    """Random networks with restrictions over up to three links between the first and the last.
+
+    Most speak of ways that can be run; the links between come in any order.
+    """
     net = draw(toy.networks())
     ends = net.links[["from_node", "to_node"]]
     at = {node: list(net.links.index[(ends == node).any(axis=1)]) for node in net.nodes.index}
     rows = []
-    for _ in range(draw(st.integers(0, 8))):
-        node = draw(st.sampled_from(list(net.nodes.index)))
-        start, between = node, []
-        first = draw(st.sampled_from(at[start]))
-        for _ in range(draw(st.sampled_from([0, 0, 1, 2, 3]))):
-            taken = draw(st.sampled_from(at[node]))
-            node = leads(net, taken, node) or node
-            between.append(taken)
-        last = draw(st.sampled_from(at[node]))
-        kind = draw(st.sampled_from(["no", "no", "only"]))
-        rows.append((first, start, last, kind, " > ".join(between)))
-    columns = ["from_link", "via_node", "to_link", "kind", "via_links"]
-    return replace(net, restrictions=as_restrictions(pd.DataFrame(rows, columns=columns)))
+    for _ in range(draw(st.integers(2, 9))):
+        node, taken = draw(st.sampled_from(list(net.nodes.index))), []
+        via = node
+        for number in range(draw(st.sampled_from([2, 2, 3, 4, 5]))):
+            onward = [link for link in at[node] if leads(net, link, node) and link not in taken]
+            link = draw(st.sampled_from(onward or at[node]))
+            taken.append(link)
+            node = leads(net, link, node) or node
+            via = node if number == 0 else via
+        between = draw(st.permutations(taken[1:-1]))
+        kind = draw(st.sampled_from(["no", "no", "no", "only"]))
+        rows.append((taken[0], via, taken[-1], kind, " > ".join(between)))
+    return with_turns(net, *rows)
 
 
 class Signs:

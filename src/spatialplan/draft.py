@@ -6,8 +6,9 @@ are put to the tables as they were and to the few rows that came.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import geopandas as gpd
@@ -16,28 +17,10 @@ import pandas as pd
 
 from spatialplan import places
 from spatialplan.geodesy import straight_km
-from spatialplan.network import SURFACE, Network, as_links, as_nodes
-from spatialplan.turns import followed
+from spatialplan.network import SURFACE, Lineage, Network, as_links, as_nodes
+from spatialplan.turns import followed, named
 
-__all__ = ["Draft", "Lineage", "joined", "part_basis"]
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """What a network has in common with the one that it was made of.
-
-    Parameters
-    ----------
-    before
-        The network that was edited.
-    links, nodes
-        For each link and node of the new network its position in `before`, -1 where it is
-        new. Those that were there come first, in the same order.
-    """
-
-    before: Network
-    links: np.ndarray
-    nodes: np.ndarray
+__all__ = ["Draft", "joined", "part_basis"]
 
 
 class Draft:
@@ -167,9 +150,8 @@ class Draft:
 
     def turns_of(self, link_ids: Collection[str]) -> int:
         """Return how many turn restrictions that count speak of some links."""
-        table = self._restrictions
-        chosen = table["from_link"].isin(link_ids) | table["to_link"].isin(link_ids)
-        return len(replace(self.network(), restrictions=table[chosen]).turns) if chosen.any() else 0
+        table = self._restrictions[named(self._restrictions, link_ids)]
+        return len(replace(self.network(), restrictions=table).turns) if len(table) else 0
 
     # Changing it
 
@@ -198,11 +180,7 @@ class Draft:
         self._restrictions = followed(self._restrictions, link_id, halves)
 
     def network(self) -> Network:
-        """Return the network as it stands."""
-        return self.finished()[0]
-
-    def finished(self) -> tuple[Network, Lineage]:
-        """Return the new network, without the nodes whose links all went, and where it is from."""
+        """Return the network as it stands, without the nodes whose links all went."""
         before, added = self._before, self.added
         kept = np.flatnonzero(~self._gone)
         ends = added.links[["from_node", "to_node"]].to_numpy().T
@@ -214,13 +192,16 @@ class Draft:
             nodes=joined(_rows(before.nodes, old_nodes), new_nodes, "node_id"),
             links=joined(_rows(before.links, kept), added.links, "link_id"),
             restrictions=self._restrictions,
+            # What is made of an edited network would push out what is kept beside the file.
+            file=None,
         )
         lineage = Lineage(
-            before,
+            weakref.ref(before),
             np.append(kept, np.full(len(added.links), -1)),
             np.append(old_nodes, np.full(len(new_nodes), -1)),
         )
-        return network, lineage
+        network.kept[Lineage] = lineage
+        return network
 
     def _nodes_kept(self, links: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Return the nodes that were there and stay: all but those whose links all went."""

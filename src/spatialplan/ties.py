@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from spatialplan.files import atomic_path, read_text
 from spatialplan.geodesy import part, point_at, straight_km
 from spatialplan.network import EXPRESSWAY, RAIL, SURFACE, Network, as_links, as_nodes
 from spatialplan.places import SEAT_KINDS, TOWN_KINDS, Gazetteer
+from spatialplan.turns import followed
 
 __all__ = ["Tied", "known_places", "read_overrides", "tie"]
 
@@ -58,28 +59,11 @@ class Tied:
 
     `table` has columns ``place_id, name_zh, kind, node_id`` (what the node was called, empty
     when not tied), ``km`` (from the place's position to the node), ``how`` (a key of `HOW`) and
-    ``matched`` (the name found in the network, where one was). `renamed` gives the place id of
-    each node that has one now, `pieces` the links that came of each link that was cut.
+    ``matched`` (the name found in the network, where one was).
     """
 
     network: Network
     table: pd.DataFrame
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    pieces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def restrictions(self, table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-        """Return turn restrictions of the network as it was, in terms of the tied one."""
-        via = [self.renamed.get(node, node) for node in table["via_node"]]
-        moved = {
-            side: [self._piece_at(link, node) for link, node in zip(table[side], via, strict=True)]
-            for side in ("from_link", "to_link")
-        }
-        return table.assign(via_node=via, **moved)
-
-    def _piece_at(self, link: str, node: str) -> str:
-        ends = self.network.links[["from_node", "to_node"]]
-        found = (p for p in self.pieces.get(link, ()) if node in set(ends.loc[p]))
-        return next(found, link)
 
     def lines(self, more: int = 0) -> list[str]:
         """Return a summary as lines of text.
@@ -270,16 +254,19 @@ def _released(network: Network, place_ids: Iterable[str]) -> Network:
     plain = nodes.index.isin(list(names))
     nodes.loc[plain, ["place_id", "name_zh"]] = ""
     nodes.loc[plain & ~nodes["kind"].isin(GATE_KINDS), "kind"] = "node"
-    via = _put(network.restrictions["via_node"], names)
-    restrictions = network.restrictions.assign(via_node=via)
-    return _renamed(network.like(nodes=nodes, restrictions=restrictions), names)
+    return _renamed(network.like(nodes=nodes), names)
 
 
 def _renamed(network: Network, names: Mapping[str, str]) -> Network:
-    """Return a network with other ids for some nodes, in the tables of nodes and links."""
+    """Return a network with other ids for some nodes, in all its tables."""
     ids = pd.Index(_put(network.nodes.index.to_series(), names), name="node_id")
     ends = {end: _put(network.links[end], names) for end in ("from_node", "to_node")}
-    return network.like(nodes=network.nodes.set_axis(ids), links=network.links.assign(**ends))
+    via = _put(network.restrictions["via_node"], names)
+    return network.like(
+        nodes=network.nodes.set_axis(ids),
+        links=network.links.assign(**ends),
+        restrictions=network.restrictions.assign(via_node=via),
+    )
 
 
 def _put(
@@ -440,7 +427,7 @@ def _stems(place: Mapping) -> set[str]:
 
 def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Tied:
     """Return the network with nodes renamed, links cut, and the table of ties."""
-    network, ties, pieces = _with_cuts(network, ties)
+    network, ties = _with_cuts(network, ties)
     taken: dict[str, str] = {}
     shared: list[_Tie] = []
     final: list[_Tie] = []
@@ -461,10 +448,7 @@ def _applied(network: Network, ties: list[_Tie], places: gpd.GeoDataFrame) -> Ti
         ],
         columns=_COLUMNS,
     )
-    found = Tied(tied, table, taken, pieces)
-    return replace(
-        found, network=replace(tied, restrictions=found.restrictions(network.restrictions))
-    )
+    return Tied(tied, table)
 
 
 def _described(network: Network, taken: Mapping[str, str], places: gpd.GeoDataFrame) -> Network:
@@ -481,20 +465,18 @@ def _described(network: Network, taken: Mapping[str, str], places: gpd.GeoDataFr
     return network.like(nodes=nodes.assign(**put))
 
 
-def _with_cuts(
-    network: Network, ties: list[_Tie]
-) -> tuple[Network, list[_Tie], dict[str, tuple[str, ...]]]:
+def _with_cuts(network: Network, ties: list[_Tie]) -> tuple[Network, list[_Tie]]:
     """Cut links where places lie beside them; the ties then name the new nodes."""
     by_link: dict[int, list[_Tie]] = {}
     for found in ties:
         if found.link >= 0:
             by_link.setdefault(found.link, []).append(found)
     if not by_link:
-        return network, ties, {}
+        return network, ties
     nodes: dict[str, dict] = {}
     pieces: dict[str, dict] = {}
     done: dict[str, _Tie] = {}
-    cut_into: dict[str, tuple[str, ...]] = {}
+    turned = network.restrictions
     for link, group in by_link.items():
         link_id, row = str(network.links.index[link]), network.links.iloc[link]
         cuts: list[tuple[float, str]] = []
@@ -508,19 +490,24 @@ def _with_cuts(
             nodes[node] = {"kind": "node", "confidence": row["confidence"], "geometry": spot}
             done[found.place_id] = replace(found, node=node)
         stops = [(0.0, row["from_node"]), *cuts, (1.0, row["to_node"])]
-        cut_into[link_id] = tuple(f"{link_id}-{number + 1}" for number in range(len(stops) - 1))
-        for name, (low, high) in zip(cut_into[link_id], pairwise(stops), strict=True):
-            pieces[name] = row.to_dict() | {
+        cut = {
+            f"{link_id}-{number}": row.to_dict()
+            | {
                 "from_node": low[1],
                 "to_node": high[1],
                 "length_km": row["length_km"] * (high[0] - low[0]),
                 "length_basis": part_basis(row["length_basis"]),
                 "geometry": part(row["geometry"], low[0], high[0]),
             }
+            for number, (low, high) in enumerate(pairwise(stops), start=1)
+        }
+        pieces |= cut
+        turned = followed(turned, link_id, pd.DataFrame.from_dict(cut, orient="index"), keep=False)
     whole = np.ones(len(network.links), dtype=bool)
     whole[list(by_link)] = False
-    changed = _joined(replace(network, links=network.links[whole]), nodes, pieces)
-    return changed, [done.get(found.place_id, found) for found in ties], cut_into
+    rest = replace(network, links=network.links[whole], restrictions=turned)
+    changed = _joined(rest, nodes, pieces)
+    return changed, [done.get(found.place_id, found) for found in ties]
 
 
 def _with_shared(

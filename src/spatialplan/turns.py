@@ -17,7 +17,7 @@ law allows it (道路交通安全法实施条例 art. 49), and going so far is a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ import pandas as pd
 
 from spatialplan.network import RAIL, VIA, Arcs, Network, as_restrictions
 
-__all__ = ["followed", "restricted", "usable"]
+__all__ = ["followed", "named", "restricted", "usable"]
 
 TURNING_LINKS = 3
 
@@ -33,33 +33,42 @@ TURNING_LINKS = 3
 Path = tuple[int, ...]
 
 
-def followed(restrictions: pd.DataFrame, link_id: str, pieces: pd.DataFrame) -> pd.DataFrame:
+def named(restrictions: pd.DataFrame, link_ids: Collection[str]) -> np.ndarray:
+    """Return which restrictions name some links, first, last or between."""
+    ids = set(link_ids)
+    between = [bool(text) and not ids.isdisjoint(_via(text)) for text in restrictions["via_links"]]
+    ends = restrictions["from_link"].isin(ids) | restrictions["to_link"].isin(ids)
+    return ends.to_numpy() | np.array(between, dtype=bool)
+
+
+def followed(
+    restrictions: pd.DataFrame, link_id: str, pieces: pd.DataFrame, *, keep: bool = True
+) -> pd.DataFrame:
     """Return turn restrictions that hold for the pieces of a link that was cut, too.
 
     Parameters
     ----------
     pieces
         Rows of links with ``from_node, to_node``; a restriction of the link becomes one of the
-        piece that ends at its node, and one by way of the link one by way of all pieces. The
-        rows of the whole link stay: they count again when the cut is taken back.
+        piece that ends at its node, and one by way of the link one by way of all pieces.
+    keep
+        Keep the rows that name the whole link: they count again when the cut is taken back.
     """
-    cut = restrictions
+    if not (whole := named(restrictions, [link_id])).any():
+        return restrictions
+    cut = restrictions[whole]
     for side in ("from_link", "to_link"):
         rows = cut[cut[side] == link_id]
-        # Where a way over links ends is not known here: the piece that does not fit is unusable.
-        open_end = (rows["via_links"] != "") if side == "to_link" else False
+        # Where the links between end is not known here: the piece that does not fit sleeps.
+        anywhere = (rows["via_links"] != "") & (side == "to_link")
         for piece in pieces.itertuples():
-            there = rows["via_node"].isin([piece.from_node, piece.to_node]) | open_end
+            there = rows["via_node"].isin([piece.from_node, piece.to_node]) | anywhere
             cut = pd.concat([cut, rows[there].assign(**{side: piece.Index})])
-    by_way = cut["via_links"].map(lambda text: link_id in _via(text)).astype(bool)
-    if by_way.any():
-        rows = cut[by_way]
-        names = [
-            VIA.join(name for v in _via(text) for name in (pieces.index if v == link_id else [v]))
-            for text in rows["via_links"]
-        ]
-        cut = pd.concat([cut, rows.assign(via_links=names)])
-    return restrictions if cut is restrictions else as_restrictions(cut)
+    between = [_via(text) for text in cut["via_links"]]
+    parts = [[n for v in via for n in (pieces.index if v == link_id else [v])] for via in between]
+    cut = cut.assign(via_links=[VIA.join(names) for names in parts])
+    cut = cut[~named(cut, [link_id])]
+    return as_restrictions(pd.concat([restrictions if keep else restrictions[~whole], cut]))
 
 
 def _via(text: str) -> list[str]:
