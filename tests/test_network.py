@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import shapely
 from hypothesis import given
+from hypothesis import strategies as st
 from tests import networks as toy
 
 from spatialplan import files, network, travel
@@ -189,8 +190,11 @@ def test_parts_that_hang_together():
          "s": (0, 1), "t": (9, 9)},
         [toy.link("a", "b", 11), toy.link("b", "c", 11), toy.link("d", "e", 11),
          toy.link("s", "t", 20, 120, "rail120")],
-    ).components()  # fmt: skip
-    assert [sorted(part) for part in found] == [["a", "b", "c"], ["d", "e"]]
+    )  # fmt: skip
+    assert list(found.components()) == [3, 2]
+    assert list(found.components(["rail"])) == [2]
+    assert list(found.components(["ferry"])) == []
+    assert list(found.components(["road", "rail"])) == [3, 2, 2]
 
 
 def test_the_nearest_link_is_an_ordinary_road():
@@ -207,10 +211,36 @@ def test_the_nearest_link_is_an_ordinary_road():
     assert found.links.index[link] == "p-q"
 
 
+def test_the_nearest_link_is_nearest_on_the_ground():
+    """A degree of longitude is shorter than one of latitude: here 0.9 km against 1.0 km."""
+    found = toy.network(
+        {"a": (0.9, -9), "b": (0.9, 9), "c": (-9, 1.0), "d": (0.5, 1.0)},
+        [toy.link("a", "b", 19), toy.link("c", "d", 9), toy.link("b", "d", 9)],
+    )
+    here = shapely.Point(*toy.lonlat(0, 0))
+    first, second, _ = shapely.distance(found.links.geometry.to_numpy(), here)
+    assert second < first
+    link, _, km = found.nearest_link(here.x, here.y)
+    assert (found.links.index[link], km) == ("a-b", pytest.approx(0.9, abs=0.001))
+
+
+@toy.FEW
+@given(whole=toy.networks(), data=st.data())
+def test_a_part_knows_where_its_links_end(whole, data):
+    kept = np.array([data.draw(st.booleans()) for _ in range(len(whole.links))], dtype=bool)
+    part = whole.part(kept)
+    assert list(part.links.index) == list(whole.links.index[kept])
+    assert set(part.nodes.index) == {*part.links["from_node"], *part.links["to_node"]}
+    np.testing.assert_array_equal(part.ends, Network(part.nodes, part.links).ends)
+    named = part.like(date="2030-01")
+    assert named.date == "2030-01"
+    np.testing.assert_array_equal(named.ends, part.ends)
+
+
 def test_the_built_in_network_is_whole():
     found = network.builtin()
     assert found.faults() == []
-    assert len(found.at("2024-12").components()[0]) > 500
+    assert found.at("2024-12").components()[0] > 500
     assert found.at("2021").links["length_km"].sum() < found.at("2024").links["length_km"].sum()
 
 

@@ -153,7 +153,7 @@ def test_the_network_of_a_scenario(chosen):
     projects = {p.key: p for p in scenario.projects_of(chosen)}
     with_roads = {key for key, p in projects.items() if any(e["action"] == "add" for e in p.edits)}
     assert set(found.links["project"]) - {""} == with_roads
-    assert len(found.components()[0]) > 500
+    assert found.components()[0] > 500
 
 
 def test_later_networks_hold_the_earlier_ones():

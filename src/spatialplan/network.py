@@ -233,6 +233,8 @@ class Network:
         """The turn restrictions that count: their node and their links are here, and meet."""
         from spatialplan import turns
 
+        if self.restrictions.empty:
+            return self.restrictions
         return self.restrictions[turns.usable(self, self.restrictions)]
 
     @cached_property
@@ -398,19 +400,16 @@ class Network:
             )
         return graph
 
-    def components(self, mode: str = "road") -> list[list[str]]:
-        """Return the node ids of each connected part of one mode, the largest first."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
+    def components(self, modes: Sequence[str] = ("road",)) -> np.ndarray:
+        """Return how many nodes each connected part of some modes has, the largest first."""
+        from spatialplan.components import labels
 
-        chosen = (self.links["mode"] == mode).to_numpy()
+        chosen = self.links["mode"].isin(modes).to_numpy()
         first, last = (side[chosen] for side in self.ends)
-        size = len(self.nodes)
-        pairs = coo_array((np.ones(len(first)), (first, last)), shape=(size, size))
-        _, labels = connected_components(pairs, directed=False)
-        used = np.unique(np.concatenate([first, last]))
-        groups = pd.Series(self.nodes.index[used]).groupby(labels[used])
-        return sorted((list(group) for _, group in groups), key=len, reverse=True)
+        used = np.zeros(len(self.nodes), dtype=bool)
+        used[first] = used[last] = True
+        sizes = np.bincount(labels(first, last, len(used))[used])
+        return np.sort(sizes[sizes > 0])[::-1]
 
     def faults(self, where: str = "") -> list[Fault]:
         """Return what is wrong with the tables: missing nodes, lengths, classes, positions."""
@@ -452,7 +451,7 @@ class Network:
             & ~shapely.is_empty(lines)
             & _on_earth(lines)
         )
-        return links[~good]
+        return links[~good.to_numpy()]
 
     @property
     def attribution(self) -> str:
@@ -670,6 +669,12 @@ def read(path: str | Path) -> Network:
     )
 
 
+_READ = {
+    "nodes": ("node_id", *NODE_COLUMNS[:-1]),
+    "links": ("link_id", *LINK_COLUMNS[:-1]),
+    "restrictions": RESTRICTION_COLUMNS[:-1],
+    "places": ("place_id", *PLACE_COLUMNS),
+}
 # The column of ids comes first.
 _NEEDED = {
     "nodes": ("node_id",),
@@ -776,8 +781,10 @@ def _read_layers(path: Path) -> list[gpd.GeoDataFrame]:
         there = set(gpd.list_layers(path)["name"]) | {"nodes", "links"}
         empty = {"restrictions": as_restrictions(), "places": as_places().reset_index()}
         return [
-            gpd.read_file(path, layer=name, use_arrow=HAS_ARROW) if name in there else empty[name]
-            for name in ("nodes", "links", "restrictions", "places")
+            gpd.read_file(path, layer=name, columns=columns, use_arrow=HAS_ARROW)
+            if name in there
+            else empty[name]
+            for name, columns in _READ.items()
         ]
     except InputError:
         raise

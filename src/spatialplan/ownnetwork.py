@@ -13,12 +13,12 @@ import shapely
 from spatialplan import network as networks
 from spatialplan import places, revision, ties
 from spatialplan import scenario as scenarios
-from spatialplan.components import labels
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.places import Gazetteer
 from spatialplan.plan import Plan, Project
 from spatialplan.scenario import Scenario
+from spatialplan.standards import MODES
 from spatialplan.ties import Tied
 
 __all__ = ["OwnNetwork", "extent_of", "read"]
@@ -143,13 +143,7 @@ def _of_day(network: Network, scenario: Scenario | None) -> tuple[Network, str, 
 
 def _part_notes(network: Network) -> list[str]:
     """Say so when the roads are not one connected whole."""
-    chosen = (network.links["mode"] != "rail").to_numpy()
-    first, last = (side[chosen] for side in network.ends)
-    part = labels(first, last, len(network.nodes))
-    used = np.zeros(len(part), dtype=bool)
-    used[first] = used[last] = True
-    sizes = np.sort(np.bincount(part[used]))[::-1]
-    sizes = sizes[sizes > 0]
+    sizes = network.components([mode for mode in MODES if mode != "rail"])
     if len(sizes) < 2:
         return []
     share = sizes[0] / sizes.sum()

@@ -158,7 +158,7 @@ def network_text(network: Network) -> str:
     )
     sums = table.groupby(["等级", "状态"], sort=False)["length_km"].agg(["count", "sum"])
     sums = sums.reset_index().rename(columns={"count": "段 links", "sum": "km"})
-    parts = [len(part) for part in network.components("road")]
+    parts = network.components()
     basis = links.groupby("length_basis")["length_km"].sum() / links["length_km"].sum()
     size = f"节点 nodes {len(network.nodes)}、路段 links {len(links)}"
     shares = "、".join(f"{name or '未注明'} {share:.0%}" for name, share in basis.items())
@@ -166,7 +166,7 @@ def network_text(network: Network) -> str:
         [
             f"{network.name}  {network.date or '各年 all years'}",
             f"{size}、{links['length_km'].sum():.0f} km",
-            f"公路连通部分 road components: {len(parts)}(最大 {parts[0] if parts else 0} 个节点)",
+            f"公路连通部分 road components: {len(parts)}(最大 {max(parts, default=0)} 个节点)",
             f"里程依据 length basis: {shares}",
             *_turns_text(network),
             "",

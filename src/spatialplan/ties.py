@@ -269,17 +269,15 @@ def _renamed(network: Network, names: Mapping[str, str]) -> Network:
     )
 
 
-def _put(
-    column: pd.Series, values: Mapping[str, str], at: pd.Series | pd.Index | None = None
-) -> pd.Series:
-    """Return a column with some values put in, where it (or another) has their key.
+def _put(column: pd.Series, values: Mapping[str, str], keys: pd.Index | None = None) -> pd.Series:
+    """Return a column with some values put in by key; what a row has already is its key.
 
-    The others, of a million perhaps, are left alone.
+    The other rows, of a million perhaps, are left alone.
     """
-    keys = column if at is None else at
-    chosen = np.asarray(keys.isin(list(values)))
+    keys = pd.Index(column) if keys is None else keys
+    chosen = np.flatnonzero(keys.isin(list(values)))
     found = column.copy()
-    found[chosen] = [values[key] for key in keys[chosen]]
+    found.iloc[chosen] = [values[key] for key in keys[chosen]]
     return found
 
 
@@ -341,7 +339,7 @@ class _Finder:
         self._trees: dict[str, _Nearest] = {}
         self.called: dict[str, list[int]] = {}
         names = network.nodes["name_zh"]
-        named = np.flatnonzero(names != "")
+        named = np.flatnonzero((names != "").to_numpy())
         for node, name in zip(named.tolist(), names.iloc[named], strict=True):
             self.called.setdefault(_stem(name), []).append(node)
         self.by_name = _spots_by_name(network.places)
