@@ -309,6 +309,88 @@ def graph() -> nx.MultiDiGraph:
     return found
 
 
+# Extracts that are not as they should be
+
+
+def xml(path: Path, *, nodes: str = "", ways: str = "", ways_first: bool = False) -> Path:
+    """Write four nodes in a row, and ways between them."""
+    nodes = nodes or "".join(
+        f'<node id="{i}" version="1" lon="{103 + i / 100}" lat="35"/>' for i in range(1, 5)
+    )
+    parts = [ways, nodes] if ways_first else [nodes, ways]
+    path.write_text(f'<osm version="0.6">{"".join(parts)}</osm>', encoding="utf-8")
+    return path
+
+
+def way(number: int, first: int, last: int, **tags: str) -> str:
+    tags = {"highway": "primary"} | tags
+    marks = "".join(f'<tag k="{key.replace("__", ":")}" v="{v}"/>' for key, v in tags.items())
+    refs = "".join(f'<nd ref="{node}"/>' for node in range(first, last + 1))
+    return f'<way id="{number}" version="1">{refs}{marks}</way>'
+
+
+@pytest.mark.parametrize("lon", ["nan", "999"])
+def test_node_that_is_nowhere(tmp_path, capsys, lon):
+    nodes = f'<node id="1" version="1" lon="{lon}" lat="35"/>'
+    source = xml(tmp_path / "a.osm", nodes=nodes, ways=way(1, 1, 2))
+    status, _, err = run(capsys, "network", "import", source, "-o", tmp_path / "net.gpkg")
+    assert status == 2
+    assert "坐标不是数" in err
+    assert lon in err
+
+
+def test_ways_before_their_nodes(tmp_path, capsys):
+    source = xml(tmp_path / "a.osm", ways=way(1, 1, 2), ways_first=True)
+    for more in ((), ("--bbox", "103,34.9,103.1,35.1")):
+        words = ("network", "import", source, "-o", tmp_path / "net.gpkg", *more)
+        status, _, err = run(capsys, *words)
+        assert status == 2
+        assert "写在节点之前" in err
+
+
+def test_way_whose_first_node_is_lacking_is_kept_in_an_area(tmp_path, capsys):
+    lacking = way(1, 1, 3).replace('<nd ref="1"/>', '<nd ref="99"/><nd ref="1"/>')
+    source, target = xml(tmp_path / "a.osm", ways=lacking), tmp_path / "net.gpkg"
+    words = ("network", "import", source, "--no-ties", "-o", target)
+    assert run(capsys, *words, "--bbox", "103,34.9,103.1,35.1")[0] == 0
+    assert network.read(target).links["length_km"].sum() == pytest.approx(1.825, abs=0.01)
+
+
+def test_way_that_is_there_twice(tmp_path, capsys):
+    source, target = tmp_path / "a.osm", tmp_path / "net.gpkg"
+    xml(source, ways=way(1, 1, 2) + way(1, 1, 2) + way(2, 2, 4))
+    status, out, _ = run(capsys, "network", "import", source, "--no-ties", "-o", target)
+    assert status == 0
+    assert "编号重复的道路" in out
+    assert len(network.read(target).links) == 1
+
+
+def test_roads_not_open_yet_are_left_out_whatever_class_they_will_have(tmp_path, capsys):
+    source, target = tmp_path / "a.osm", tmp_path / "net.gpkg"
+    ways = way(1, 1, 2) + way(2, 2, 3, highway="construction", highway__CN="class_1")
+    xml(source, ways=ways + way(3, 3, 4, highway="footway", highway__CN="class_4"))
+    assert run(capsys, "network", "import", source, "--no-ties", "-o", target)[0] == 0
+    assert list(network.read(target).links["class"]) == ["class3"]
+
+
+def test_speed_below_zero_is_told(tmp_path, capsys):
+    source, target = tmp_path / "a.osm", tmp_path / "net.gpkg"
+    xml(source, ways=way(1, 1, 2, maxspeed="-5") + way(2, 2, 3, maxspeed="0"))
+    status, out, _ = run(capsys, "network", "import", source, "--no-ties", "-o", target)
+    assert status == 0
+    assert "absurd speed limits, taken as none: 2" in out
+    assert network.read(target).links["design_speed_kmh"].isna().all()
+
+
+def test_table_of_classes_without_a_row(tmp_path, capsys):
+    source = xml(tmp_path / "a.osm", ways=way(1, 1, 2))
+    (tmp_path / "classes.csv").write_text("")
+    words = ("--classes", tmp_path / "classes.csv", "-o", tmp_path / "net.gpkg")
+    status, _, err = run(capsys, "network", "import", source, *words)
+    assert status == 2
+    assert "classes.csv" in err
+
+
 # GCJ-02, told by roads whose place is known
 
 

@@ -6,6 +6,7 @@ big files on disk. Ways meet where they share a node, so bridges and tunnels joi
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from array import array
@@ -26,7 +27,8 @@ from spatialplan.chains import Chains, Ways, chained
 from spatialplan.components import Part, labels, main_parts, part_lines, with_kinds
 from spatialplan.errors import InputError
 from spatialplan.geodesy import straight_km
-from spatialplan.network import SURFACE, Network, as_links, as_nodes, as_restrictions
+from spatialplan.network import SURFACE, Network, as_links, as_nodes
+from spatialplan.restrictions import Relations
 
 if TYPE_CHECKING:
     from spatialplan.tags import Rule, Rules
@@ -45,7 +47,7 @@ HUB_RAMP_KMH = 60.0
 DISK_INDEX_BYTES = 400_000_000  # files from this size on keep the positions of nodes on disk
 
 _RAIL = 1 << 60  # added to the numbers of rail nodes: a level crossing is no station
-_KEYS = ("highway", "railway", "route", "place", "barrier", "restriction")
+_KEYS = ("highway", "railway", "route", "place", "barrier", *tagging.TURN_TAGS)
 
 
 @dataclass
@@ -71,15 +73,27 @@ class Report:
 _NOTES = {
     "skipped": ("按等级规则不用的道路", "ways left out by the class rules"),
     "shut": ("禁止机动车的道路", "ways closed to cars"),
+    "twice": ("编号重复的道路,只取一次", "ways of a number that is there already"),
     "absurd": ("限速为零或离谱,当作没有", "absurd speed limits, taken as none"),
     "missing": ("文件中缺坐标的节点", "nodes of ways that the file lacks"),
     "hub_ramps": ("只连高速的匝道,按高速计", "ramps between expressways, now expressway"),
     "stations_off": ("离铁路或公路太远的车站", "stations too far from rail or road"),
     "restrictions_via": (
-        "途经整条道路的转向限制,未采用",
-        "turn restrictions by way of a road, not used",
+        "转向限制中,途经路段的(如绕中央分隔带掉头)",
+        "of the turn restrictions, by way of roads",
     ),
-    "restrictions_off": ("其他未采用的转向限制", "other turn restrictions not used"),
+    "restrictions_hours": (
+        "只在部分时段有效的转向限制,未采用",
+        "turn restrictions at certain hours, not used",
+    ),
+    "restrictions_others": (
+        "不管小客车的转向限制,未采用",
+        "turn restrictions not for cars, not used",
+    ),
+    "restrictions_off": (
+        "成员不全或不明的转向限制,未采用",
+        "turn restrictions with members missing or in doubt, not used",
+    ),
 }
 
 
@@ -144,9 +158,17 @@ def read(
     path = Path(path)
     if not path.is_file():
         raise InputError.of(path, "文件不存在", "no such file")
+    import osmium
+
     collector = Collector(rules or tagging.read_rules(), area)
     try:
         _scan(path, collector, progress)
+    except osmium.InvalidLocationError as error:
+        raise InputError.of(
+            path,
+            "有节点的坐标不是数,或不在地球上;请改正后再导入",
+            f"a node has a coordinate that is no number, or no degree: {error}",
+        ) from None
     except (RuntimeError, OSError, ValueError) as error:
         raise InputError.of(
             path,
@@ -175,11 +197,13 @@ def _scan(path: Path, collector: Collector, progress: bool) -> None:
             file=sys.stderr,
             disable=not progress,
         )
-        line = _line_reader(osmium)
+        line, last = _line_reader(osmium), 0
         for item in items:
             if item.is_way():
-                tags = dict(item.tags)
-                if collector.wants(tags):
+                tags, again, last = dict(item.tags), item.id == last, item.id
+                if again:  # of extracts put together, in order
+                    collector.counts["twice"] += 1
+                elif collector.wants(tags):
                     collector.add_way(item.id, tags, *line(item))
             elif item.is_node():
                 location = item.location
@@ -238,8 +262,8 @@ class Collector:
         self._gates: dict[int, str] = {}
         self._blocked: set[int] = set()
         self._copies: dict[int, int] = {}
-        self._restrictions: list[tuple[int, str, int, int, int]] = []
-        self._counts: Counter = Counter()
+        self.counts: Counter = Counter()
+        self._relations = Relations(self.counts)
 
     def add_node(self, number: int, lon: float, lat: float, tags: Mapping[str, str]) -> None:
         """Take a node with tags: a place, a station, an interchange's name, a barrier."""
@@ -259,10 +283,10 @@ class Collector:
             return True
         rule = self._rule(tags)
         if rule is None:
-            self._counts["skipped"] += "highway" in tags
+            self.counts["skipped"] += "highway" in tags
             return False
         if rule.mode != "rail" and not tagging.drivable(tags):
-            self._counts["shut"] += 1
+            self.counts["shut"] += 1
             return False
         return True
 
@@ -286,7 +310,7 @@ class Collector:
             return
         rail = rule.mode == "rail"
         speed, absurd = tagging.speed_limit(tags, rule.mode)
-        self._counts["absurd"] += absurd
+        self.counts["absurd"] += absurd
         if rule.mode == "ferry":
             speed = _ferry_kmh(tags, lonlat)
         way = 0 if rail else tagging.oneway(tags, rule.oneway)
@@ -319,37 +343,18 @@ class Collector:
         if self._bounds is None:
             return True
         lon, lat = lonlat[0::2], lonlat[1::2]
+        if any(map(math.isnan, lonlat)):
+            lon, lat = ([x for x in side if not math.isnan(x)] for side in (lon, lat))
+            if not lon:
+                return True  # nobody knows: it is told as lacking
         west, south, east, north = self._bounds
         return min(lon) <= east and max(lon) >= west and min(lat) <= north and max(lat) >= south
 
     def add_restriction(
         self, number: int, tags: Mapping[str, str], members: Iterable[tuple[str, int, str]]
     ) -> None:
-        """Take a turn restriction; those for lorries, at certain hours or via ways are left."""
-        tag = tags.get("restriction:motorcar") or tags.get("restriction", "")
-        kind = tag.partition("_")[0]
-        excepted = set(tags.get("except", "").replace(" ", "").split(";"))
-        roles: dict[str, list[tuple[str, int]]] = {"from": [], "via": [], "to": []}
-        for member, ref, role in members:
-            roles.setdefault(role, []).append((member, ref))
-        if kind in ("no", "only") and any(member == "w" for member, _ in roles["via"]):
-            self._counts["restrictions_via"] += 1
-            return
-        usable = (
-            kind in ("no", "only")
-            and not excepted & {"motorcar", "motor_vehicle"}
-            and [member for member, _ in roles["via"]] == ["n"]
-            and all(member == "w" for member, _ in roles["from"] + roles["to"])
-            and bool(roles["from"])
-            and bool(roles["to"])
-        )
-        if not usable:
-            self._counts["restrictions_off"] += 1
-            return
-        via = roles["via"][0][1]
-        for _, first in roles["from"]:
-            for _, last in roles["to"]:
-                self._restrictions.append((number, tag, first, via, last))
+        """Take a turn restriction, see `spatialplan.restrictions`."""
+        self._relations.add(number, tags, members)
 
     def finished(self, name: str, where: str, keep: str = "main") -> Extract:
         """Return the extract; `where` names the file in messages, `keep` as for `read`.
@@ -360,12 +365,11 @@ class Collector:
             When there is no road.
         """
         tracks = self._station_tracks()
-        vias = {via for *_, via, _ in self._restrictions}
-        chains = (
-            chained(self._ways, area=self.area, keep=vias | set(tracks)) if self._ways else None
-        )
+        keep = self._relations.nodes(self._ways) | set(tracks)
+        chains = chained(self._ways, area=self.area, keep=keep) if self._ways else None
         if chains is None or not len(chains.line):
-            raise _no_roads(where)
+            lost = bool(self._ways) and np.isnan(np.asarray(self._ways.lonlat)).all()
+            raise _no_positions(where) if lost else _no_roads(where)
         ids = self._node_ids(chains.node)
         links = _with_hubs(_links(chains, self._ways, ids))
         hubs = int((links["rule"] == "hub").sum())
@@ -375,21 +379,22 @@ class Collector:
             raise _no_roads(where)
         gates = {f"n{number}": text for number, text in self._gates.items() if text}
         network, joined = _with_stations(with_kinds(network, gates), tracks)
-        restrictions = self._restriction_table(network, chains, links.index.to_numpy(), ids)
+        known = ids, _link_ids(chains)
+        there = set(network.links.index)
+        restrictions = self._relations.table(self._ways, chains, known, there)
         towns = _place_table([p for p in self._places if self._inside(p)])
-        network = replace(network, restrictions=as_restrictions(restrictions), places=towns)
-        self._counts.update(
+        network = replace(network, restrictions=restrictions, places=towns)
+        self.counts.update(
             links=len(network.links),
             nodes=len(network.nodes),
             km=float(network.links["length_km"].sum()),
             places=len(towns),
             stations=joined,
             stations_off=len(self._stations) - joined,
-            restrictions=len(restrictions),
             hub_ramps=hubs,
             missing=int(np.isnan(np.asarray(self._ways.lonlat)).sum() // 2),
         )
-        return Extract(network, Report(self._counts, parts))
+        return Extract(network, Report(self.counts, parts))
 
     def _inside(self, point: _Point) -> bool:
         return self.area is None or bool(shapely.contains_xy(self.area, point.lon, point.lat))
@@ -432,52 +437,21 @@ class Collector:
                 ids.append(f"r{number - _RAIL}" if number >= _RAIL // 2 else f"n{number}")
         return np.array(ids, dtype=object)
 
-    def _restriction_table(
-        self, network: Network, chains: Chains, link_ids: np.ndarray, node_ids: np.ndarray
-    ) -> gpd.GeoDataFrame:
-        """Return the restrictions whose two links are in the network, each found without doubt."""
-        oneway = np.array([kind[1] for kind in self._ways.kinds])[chains.kind]
-        table: dict[tuple[int, int], list[tuple[int, bool, bool]]] = {}
-        vias = {via for *_, via, _ in self._restrictions}
-        spots = np.isin(chains.node, np.fromiter(vias, dtype=np.int64))
-        for ends, ways, is_last in (
-            (chains.first, chains.way, False),
-            (chains.last, chains.last_way, True),
-        ):
-            for link in np.flatnonzero(spots[ends]):
-                both = not oneway[link]
-                entry = (int(link), is_last or both, both or not is_last)
-                table.setdefault((int(chains.node[ends[link]]), int(ways[link])), []).append(entry)
-        present = set(network.links.index)
-        rows = []
-        for number, tag, first, via, last in self._restrictions:
-            enter = [link for link, arrives, _ in table.get((via, first), []) if arrives]
-            leave = [link for link, _, leaves in table.get((via, last), []) if leaves]
-            pair = {link_ids[i] for i in (*enter, *leave)}
-            if len(enter) != 1 or len(leave) != 1 or not pair <= present:
-                self._counts["restrictions_off"] += 1
-                continue
-            node = int(np.searchsorted(chains.node, via))
-            rows.append(
-                {
-                    "restriction_id": f"osm-{number}",
-                    "from_link": link_ids[enter[0]],
-                    "via_node": node_ids[node],
-                    "to_link": link_ids[leave[0]],
-                    "kind": tag.partition("_")[0],
-                    "tag": tag,
-                    "geometry": shapely.Point(chains.lon[node], chains.lat[node]),
-                }
-            )
-        columns = ["restriction_id", "from_link", "via_node", "to_link", "kind", "tag", "geometry"]
-        return gpd.GeoDataFrame(pd.DataFrame(rows, columns=columns), crs=4326)
-
 
 def _no_roads(where: str) -> InputError:
     return InputError.of(
         where,
         "没有可行车的道路;请检查范围(--bbox、--boundary)、等级规则(--classes)和文件是否含道路",
         "no road for cars; check the area, the class rules and what the extract holds",
+    )
+
+
+def _no_positions(where: str) -> InputError:
+    return InputError.of(
+        where,
+        "道路的节点都没有坐标:文件里道路写在节点之前(如 Overpass 的 out; >; out;),或缺节点;"
+        "请用 osmium sort 排序,或在 Overpass 中用 (._;>;); out; 重新导出",
+        "no node of a road has a position: nodes come after ways or are lacking; sort the file",
     )
 
 
@@ -547,11 +521,15 @@ def _links(chains: Chains, ways: Ways, ids: np.ndarray) -> pd.DataFrame:
         source=ATTRIBUTION,
         geometry=chains.line,
     )
-    number = frame.groupby(chains.way).cumcount() + 1
-    frame.index = pd.Index(
-        [f"w{way}-{i}" for way, i in zip(chains.way.tolist(), number, strict=True)], name="link_id"
-    )
+    frame.index = pd.Index(_link_ids(chains), name="link_id")
     return frame[frame["length_km"] > 0]
+
+
+def _link_ids(chains: Chains) -> np.ndarray:
+    """Return the ids of links: the way that each begins with, and its number among those."""
+    number = pd.Series(chains.way).groupby(chains.way).cumcount() + 1
+    ids = [f"w{way}-{i}" for way, i in zip(chains.way.tolist(), number, strict=True)]
+    return np.array(ids, dtype=object)
 
 
 def _with_hubs(links: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,16 @@ from spatialplan.errors import Fault, InputError, collect
 from spatialplan.files import data_dir, read_text
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES
 
-__all__ = ["Rule", "Rules", "drivable", "duration_hours", "oneway", "read_rules", "speed_limit"]
+__all__ = [
+    "Rule",
+    "Rules",
+    "drivable",
+    "duration_hours",
+    "oneway",
+    "read_rules",
+    "speed_limit",
+    "turn",
+]
 
 Tags = Mapping[str, str]
 
@@ -35,7 +44,7 @@ KMH_OF_UNIT = {"": 1.0, "km/h": 1.0, "kmh": 1.0, "kph": 1.0, "mph": 1.609344, "k
 IMPLICIT_KMH = {"urban": 50.0, "rural": 70.0, "motorway": 120.0, "expressway": 120.0}
 _NO_NUMBER = ("none", "signals", "variable", "unknown", "implicit", "default")
 TOP_KMH = {"road": 150.0, "ferry": 150.0, "rail": 400.0}
-_SPEED = re.compile(r"^(\d+(?:\.\d+)?)\s*(km/h|kmh|kph|mph|knots)?$")
+_SPEED = re.compile(r"^(-?\d+(?:\.\d+)?)\s*(km/h|kmh|kph|mph|knots)?$")
 
 # What shuts ordinary cars out; "destination", "customers" and the like let a trip end there.
 SHUT = frozenset(
@@ -50,6 +59,18 @@ SHUT_BARRIERS = frozenset(
         *("kissing_gate", "log", "planter", "stile", "turnstile", "wall"),
     )
 )
+# Whose turn restrictions bind an ordinary car; the more particular first.
+CARS = ("motorcar", "motor_vehicle", "vehicle")
+TURN_KEYS = (*(f"restriction:{car}" for car in CARS), "restriction")
+# Whatever a turn restriction is told by, those of no concern to cars included.
+TURN_TAGS = (
+    *(f"{key}{when}" for key in TURN_KEYS for when in ("", ":conditional")),
+    *(f"restriction:{other}" for other in ("hgv", "bus", "psv", "bicycle", "caravan")),
+)
+_CONDITIONAL = re.compile(r"([a-z_]+)\s*@\s*(\([^)]*\)|[^;]+)")
+# At all hours of every working day at least.
+_ALL_DAY = re.compile(r"^(24/7|(mo-(fr|sa|su)(,\s*ph)?)?\s*(00:00-24:00)?)$")
+_HOURS = ("hour_on", "hour_off", "day_on", "day_off")  # how conditions were tagged before 2012
 _ONEWAY = {"yes": 1, "true": 1, "1": 1, "-1": -1, "reverse": -1, "no": 0, "false": 0, "0": 0}
 
 
@@ -109,7 +130,7 @@ def read_rules(path: str | Path | None = None) -> Rules:
 def _read(path: Path) -> Rules:
     try:
         frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
-    except pd.errors.ParserError as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError.of(path, "CSV 格式有误;请检查逗号和引号", f"not CSV: {error}") from None
     missing = [name for name in ("rule", "where", "mode", "class") if name not in frame]
     if missing:
@@ -218,6 +239,36 @@ def blocks(tags: Tags) -> bool:
         if value:
             return value in SHUT
     return barrier in SHUT_BARRIERS
+
+
+def turn(tags: Tags) -> tuple[str, str]:
+    """Return what a turn restriction forbids (``no_left_turn``, ``only_straight_on``…) a car.
+
+    That is: an ordinary car at an ordinary hour of a working day. What holds all day binds
+    (``24/7``, ``Mo-Fr``, no hours); what holds at some hours only does not, and where at some
+    hours something else holds, what else holds does. What holds for lorries or buses, or not for
+    cars (``except=motorcar``), does not bind either.
+
+    Returns
+    -------
+    tuple
+        What is forbidden, and an empty text; or an empty text, and why there is nothing:
+        ``hours`` (at some hours only), ``others`` (cars may), ``unknown``.
+    """
+    if not {part.strip() for part in tags.get("except", "").split(";")}.isdisjoint(CARS):
+        return "", "others"
+    for key in TURN_KEYS:
+        conditional = _CONDITIONAL.findall(tags.get(f"{key}:conditional", ""))
+        always = [value for value, when in conditional if _ALL_DAY.match(when.strip("() ").lower())]
+        found = next(iter(always), tags.get(key, ""))
+        if not found and conditional:
+            return "", "hours"
+        if found:
+            known = found.startswith(("no_", "only_")) and not found.endswith("_on_red")
+            timed = any(name in tags for name in _HOURS)
+            return ("", "hours") if timed else (found, "") if known else ("", "unknown")
+    vehicles = any(key.startswith("restriction:") for key in tags)
+    return "", "others" if vehicles else "unknown"
 
 
 def speed_limit(tags: Tags, mode: str = "road") -> tuple[float, bool]:
