@@ -365,8 +365,8 @@ class Collector:
             When there is no road.
         """
         tracks = self._station_tracks()
-        keep = self._relations.nodes(self._ways) | set(tracks)
-        chains = chained(self._ways, area=self.area, keep=keep) if self._ways else None
+        stops = self._relations.nodes(self._ways) | set(tracks)
+        chains = chained(self._ways, area=self.area, keep=stops) if self._ways else None
         if chains is None or not len(chains.line):
             lost = bool(self._ways) and np.isnan(np.asarray(self._ways.lonlat)).all()
             raise _no_positions(where) if lost else _no_roads(where)
