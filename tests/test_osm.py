@@ -54,7 +54,8 @@ def write(
         for number, (refs, marks) in sorted(ways.items()):
             writer.add_way(osmium.osm.mutable.Way(id=number, nodes=refs, tags=marks, version=1))
         for number, (first, via, last, marks) in enumerate(restrictions, start=1):
-            members = [("w", first, "from"), (*via, "via"), ("w", last, "to")]
+            between = via if isinstance(via, list) else [via]
+            members = [("w", first, "from"), *((*v, "via") for v in between), ("w", last, "to")]
             kind = {"type": "restriction", **marks}
             writer.add_relation(
                 osmium.osm.mutable.Relation(id=number, members=members, tags=kind, version=1)
@@ -549,24 +550,138 @@ def test_mandatory_turn_forbids_all_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "restriction",
+    ("marks", "found"),
     [
-        (1, ("n", 11), 4, {"restriction": "no_right_turn", "except": "motorcar"}),
-        (1, ("n", 11), 4, {"restriction:hgv": "no_right_turn"}),
-        (1, ("n", 11), 4, {"restriction:conditional": "no_right_turn @ (Mo-Fr)"}),
-        (1, ("w", 2), 5, {"restriction": "no_u_turn"}),
-        (1, ("n", 11), 77, {"restriction": "no_right_turn"}),
-        (1, ("n", 21), 4, {"restriction": "no_right_turn"}),
+        ({"restriction": "no_right_turn"}, ("no_right_turn", "")),
+        ({"restriction": "only_straight_on"}, ("only_straight_on", "")),
+        ({"restriction": "no_right_turn", "except": "bus;bicycle"}, ("no_right_turn", "")),
+        ({"restriction": "no_right_turn", "except": "bus; motorcar"}, ("", "others")),
+        ({"restriction:hgv": "no_right_turn"}, ("", "others")),
+        ({"restriction:bus": "only_left_turn"}, ("", "others")),
+        ({"restriction:motorcar": "no_u_turn"}, ("no_u_turn", "")),
+        ({"restriction": "no_left_turn", "restriction:hgv": "no_u_turn"}, ("no_left_turn", "")),
+        ({"restriction:conditional": "no_right_turn @ (Mo-Fr 07:00-09:00)"}, ("", "hours")),
+        ({"restriction:conditional": "no_right_turn @ (22:00-06:00; Su)"}, ("", "hours")),
+        ({"restriction:conditional": "no_right_turn @ Sa,Su"}, ("", "hours")),
+        ({"restriction:conditional": "no_right_turn @ (weight>3.5)"}, ("", "hours")),
+        ({"restriction:conditional": "no_right_turn @ (24/7)"}, ("no_right_turn", "")),
+        ({"restriction:conditional": "no_right_turn @ (Mo-Fr)"}, ("no_right_turn", "")),
+        ({"restriction:conditional": "no_u_turn @ (Mo-Su 00:00-24:00)"}, ("no_u_turn", "")),
+        ({"restriction:motorcar:conditional": "no_u_turn @ (07:00-09:00)"}, ("", "hours")),
+        (
+            {"restriction": "no_u_turn", "restriction:conditional": "none @ (20:00-06:00)"},
+            ("no_u_turn", ""),
+        ),
+        ({"restriction": "no_left_turn", "hour_on": "07:00", "hour_off": "09:00"}, ("", "hours")),
+        ({"restriction": "no_right_turn_on_red"}, ("", "unknown")),
+        ({"restriction": "give_way"}, ("", "unknown")),
+        ({}, ("", "unknown")),
     ],
 )
-def test_restrictions_that_do_not_apply_are_left_and_counted(tmp_path, restriction):
+def test_what_binds_a_car_at_an_ordinary_hour(marks, found):
+    assert tags.turn({"type": "restriction", **marks}) == found
+
+
+@pytest.mark.parametrize(
+    ("restriction", "counted"),
+    [
+        ((1, ("n", 11), 4, {"restriction": "no_right_turn", "except": "motorcar"}), "others"),
+        ((1, ("n", 11), 4, {"restriction:hgv": "no_right_turn"}), "others"),
+        ((1, ("n", 11), 4, {"restriction:conditional": "no_left_turn @ (07:00-09:00)"}), "hours"),
+        ((1, ("w", 2), 4, {"restriction": "no_u_turn"}), "off"),  # way 4 does not go on there
+        ((1, ("w", 66), 5, {"restriction": "no_u_turn"}), "off"),
+        ((1, ("n", 11), 77, {"restriction": "no_right_turn"}), "off"),
+        ((1, ("n", 21), 4, {"restriction": "no_right_turn"}), "off"),
+    ],
+)
+def test_restrictions_that_do_not_apply_are_left_and_told(tmp_path, restriction, counted):
     content = cross(restriction)
     found = extract(tmp_path, content.pop("ways"), **content)
     assert len(found.network.restrictions) == 0
-    if "restriction" in restriction[3]:
-        by_way = restriction[1][0] == "w"
-        assert found.report.counts["restrictions_via" if by_way else "restrictions_off"] == 1
-        assert ("turn restrictions by way of a road" in "".join(found.report.lines())) == by_way
+    assert found.report.counts[f"restrictions_{counted}"] == 1
+    words = {"others": "not for cars", "hours": "at certain hours", "off": "missing or in doubt"}
+    assert words[counted] in "".join(found.report.lines())
+
+
+ONE = CAR | {"oneway": "yes"}
+# Two carriageways, 20 to 24 eastward, 34 to 30 westward, joined at the end in the east; between
+# them the link 22-32.
+DUAL = {
+    1: ([20, 21, 22], ONE),
+    2: ([22, 23, 24], ONE),
+    3: ([34, 33, 32], ONE),
+    4: ([32, 31, 30], ONE),
+    5: ([22, 32], CAR),
+    6: ([24, 34], CAR),
+}
+
+
+def turning_back(found: osm.Extract) -> bool:
+    """Whether one may turn from the first carriageway into the other over the short link."""
+    near, far = (minutes_between(found, "n20", "n30", restricted=r) for r in (False, True))
+    assert far >= near
+    return far == near
+
+
+NO_U = {"restriction": "no_u_turn"}
+
+
+@pytest.mark.parametrize("marks", [{}, {"name": "Bridge"}])
+def test_turning_round_by_way_of_a_link_is_forbidden(tmp_path, marks):
+    ways = DUAL | {5: ([22, 32], CAR | marks)}
+    free = extract(tmp_path, ways)
+    assert turning_back(free)
+    held = extract(tmp_path, ways, restrictions=[(1, ("w", 5), 4, NO_U)])
+    [row] = held.network.turns.to_dict("records")
+    assert (row["via_node"], row["via_links"], row["tag"]) == ("n22", "w5-1", "no_u_turn")
+    assert (row["geometry"].x, row["geometry"].y) == pytest.approx(position(22))
+    assert not turning_back(held)
+    assert held.report.counts["restrictions_via"] == 1
+    assert "by way of roads: 1" in "".join(held.report.lines())
+
+
+def test_a_way_between_may_be_many_links_or_drawn_backwards_or_part_of_a_chain(tmp_path):
+    # The link is cut by a crossing road at 42, and drawn from the far side.
+    crossed = DUAL | {5: ([32, 42, 22], CAR), 7: ([41, 42, 43], ONE)}
+    found = extract(tmp_path, crossed, restrictions=[(1, ("w", 5), 4, NO_U)])
+    [row] = found.network.turns.to_dict("records")
+    assert row["via_links"] == "w5-2 > w5-1"
+    assert not turning_back(found)
+    # Ways that the chain would run through: the restriction keeps its joints.
+    plain = {1: ([1, 2], CAR), 2: ([2, 3], CAR), 3: ([4, 3], CAR), 4: ([4, 5], CAR)}
+    assert len(links(tmp_path, plain)) == 1
+    two = extract(tmp_path, plain, restrictions=[(1, [("w", 2), ("w", 3)], 4, NO_U)])
+    [row] = two.network.turns.to_dict("records")
+    assert [row[c] for c in ("from_link", "via_node", "via_links", "to_link")] == [
+        "w1-1", "n2", "w2-1 > w3-1", "w4-1",
+    ]  # fmt: skip
+    assert len(two.network.links) == 4
+
+
+def test_only_by_way_of_a_link_and_restrictions_in_doubt(tmp_path):
+    only = extract(tmp_path, DUAL, restrictions=[(1, ("w", 5), 4, {"restriction": "only_u_turn"})])
+    assert math.isinf(minutes_between(only, "n20", "n24", restricted=True))
+    assert turning_back(only)
+    # A crescent that meets the carriageway twice: the direction tells which end is meant.
+    bent = DUAL | {5: ([22, 12, 13, 23], CAR), 8: ([13, 3], CAR)}
+    for last in (2, 8):
+        doubt = extract(tmp_path, bent, restrictions=[(1, ("w", 5), last, NO_U)])
+        assert len(doubt.network.turns) == doubt.report.counts["restrictions"]
+
+
+def test_a_link_that_is_no_link_does_not_shift_the_names_of_others(tmp_path):
+    collector = osm.Collector(tags.read_rules())
+    same = {2: 1}  # node 2 lies where node 1 does: the way between is no link
+    for number, (refs, marks) in {
+        1: ([1, 2], CAR), 2: ([2, 3], CAR | {"name": "a"}), 3: ([3, 4], CAR | {"name": "b"}),
+        4: ([3, 13], CAR | {"name": "c"}),
+    }.items():  # fmt: skip
+        lonlat = array("d", [v for n in refs for v in position(same.get(n, n))])
+        collector.add_way(number, marks, refs, lonlat)
+    members = [("w", 2, "from"), ("n", 3, "via"), ("w", 4, "to")]
+    collector.add_restriction(1, {"type": "restriction", "restriction": "no_left_turn"}, members)
+    [row] = collector.finished("a", "a", keep="all").network.turns.to_dict("records")
+    assert (row["from_link"], row["to_link"]) == ("w2-1", "w4-1")
 
 
 def test_restriction_keeps_its_node_in_a_chain_and_respects_direction(tmp_path):
