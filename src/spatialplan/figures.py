@@ -83,6 +83,9 @@ __all__ = [
 AROUND_FRAME = 0.3  # degrees beyond a frame that a sheet of another shape may show
 CIRCLE = ("#2f855a", "#d9a441")
 CORRIDOR_STRUCTURE = "四廊"
+_FROM_PRESS = "等级和状态据公开报道,未核实的普通公路等级为估计;拟建和谋划项目走向为推定。"
+_ESTIMATED = "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."
+_FROM_FILE = "里程、等级和状态按路网文件。Lengths, classes and status as the file has them."
 
 
 @dataclass(frozen=True)
@@ -451,7 +454,7 @@ def travel_circles(data: Material) -> Figure:
             *([("未计", f"路网以外:{untold}")] if untold else []),
             *_left_out(data.open_roads),
             ("速度", f"{profile.title_zh} {profile.title_en}"),
-            ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
+            ("说明", _FROM_FILE if data.network else _ESTIMATED),
         )
     )
 
@@ -526,7 +529,7 @@ def core_circles(data: Material) -> Figure:
             ("铁路", f"门到门,{waits};{added}。"),
             *_left_out(data.open_roads),
             ("速度", f"{profile.title_zh} {profile.title_en}"),
-            ("说明", "路网含估计的里程和等级,时间仅供参考。Indicative: partly estimated data."),
+            ("说明", _FROM_FILE if data.network else _ESTIMATED),
         )
     )
 
@@ -686,7 +689,7 @@ def corridors(data: Material) -> Figure:
             ("推断", "文件只说沿四个城镇带建“四廊”,未列道路和地点;线位由本图推断,用虚线。"),
             ("", "Dashed corridors: inferred, not listed in the document."),
             *_left_out(data.roads),
-            ("道路", "等级和状态据公开报道,未核实的普通公路等级为估计;拟建和谋划项目走向为推定。"),
+            ("道路", _FROM_FILE if data.network else _FROM_PRESS),
         )
     )
 
