@@ -43,6 +43,8 @@ LINE_SECONDS = 60.0  # between two lines that tell a log file how far the work i
 SENDINGS = 5  # times that the graph is sent when all its copies are lost with their workers
 AHEAD = 4  # partitions under way for each processor: none idles, and few results pile up
 CELLS = 1_000_000  # pairs that a partition has at most: a quarter of a gigabyte while it is made
+OWN_BYTES, VERTEX_BYTES = 1.0e9, 500  # memory of a worker: its own, and for each vertex
+MEMORY_SHARE = 0.6  # of this machine, for its workers; the rest for the network and the system
 PARTS = 256  # partitions at least, if there are as many origins: all have work, little is lost
 SAME_VERSIONS = ("spatialplan", "numpy", "pandas", "scipy")  # else results might differ
 PART = re.compile(r"part-\d{6,}\.parquet")
@@ -181,10 +183,11 @@ def write_matrix(
     _distributed()
     # A fault of the first network is told before anything starts.
     works = ((case.origins, Load.of(case)) for case in cases)
-    works = chain([next(works)], works)
+    first = next(works)
+    cluster = _client(scheduler, first[1])
     files: set[Path] = set()
-    with _in_place(Path(folder).absolute(), files) as fresh, _client(scheduler) as client:
-        for origins, load in works:
+    with _in_place(Path(folder).absolute(), files) as fresh, cluster as client:
+        for origins, load in chain([first], works):
             each = size or partition_size(load.destinations, len(origins))
             parts = load.parts(origins, fresh, len(files), each)
             files.update(part.path for part in parts)
@@ -363,14 +366,14 @@ def _distributed() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _client(address: str) -> Iterator[Client]:
+def _client(address: str, load: Load) -> Iterator[Client]:
     """Give a client of a scheduler, or of a cluster of our own; faults become one line each."""
     where = _where(address)
     distributed = _distributed()
     failure = ""
     with _quiet(), contextlib.ExitStack() as stack:
         try:
-            client = stack.enter_context(_connected(distributed, address))
+            client = stack.enter_context(_connected(distributed, address, load))
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             versions = client.get_versions(packages=SAME_VERSIONS)
         except (OSError, ValueError, RuntimeError) as error:
@@ -413,21 +416,30 @@ def _lost(where: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _connected(distributed: ModuleType, address: str) -> Iterator[Client]:
+def _connected(distributed: ModuleType, address: str, load: Load) -> Iterator[Client]:
     if address:
         with distributed.Client(address, timeout=CONNECT_SECONDS) as client:
             yield client
         return
-    from dask.system import CPU_COUNT
-
+    count = _processes(load)
     own = distributed.LocalCluster(
-        n_workers=CPU_COUNT,
+        n_workers=count,
         threads_per_worker=1,
+        memory_limit=1.0 / count,
         dashboard_address=":0",
         silence_logs=logging.CRITICAL,
     )
     with own, distributed.Client(own) as client:
         yield client
+
+
+def _processes(load: Load) -> int:
+    """Return how many processes work here: one for each core, unless memory is short."""
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    each = OWN_BYTES + VERTEX_BYTES * load.destinations.graph.size
+    return max(1, min(CPU_COUNT, int(MEMORY_SHARE * MEMORY_LIMIT / each)))
 
 
 @contextlib.contextmanager
