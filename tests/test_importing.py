@@ -382,13 +382,14 @@ def test_speed_below_zero_is_told(tmp_path, capsys):
     assert network.read(target).links["design_speed_kmh"].isna().all()
 
 
-def test_table_of_classes_without_a_row(tmp_path, capsys):
+@pytest.mark.parametrize("option", ["--classes", "--ties"])
+def test_tables_without_a_row(tmp_path, capsys, option):
     source = xml(tmp_path / "a.osm", ways=way(1, 1, 2))
-    (tmp_path / "classes.csv").write_text("")
-    words = ("--classes", tmp_path / "classes.csv", "-o", tmp_path / "net.gpkg")
+    (tmp_path / "empty.csv").write_text("")
+    words = (option, tmp_path / "empty.csv", "-o", tmp_path / "net.gpkg")
     status, _, err = run(capsys, "network", "import", source, *words)
     assert status == 2
-    assert "classes.csv" in err
+    assert "empty.csv" in err
 
 
 # GCJ-02, told by roads whose place is known

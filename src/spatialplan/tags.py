@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from spatialplan.errors import Fault, InputError, collect
-from spatialplan.files import data_dir, read_text
+from spatialplan.files import data_dir
+from spatialplan.places import read_table
 from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES
 
 __all__ = [
@@ -128,10 +128,7 @@ def read_rules(path: str | Path | None = None) -> Rules:
 
 @cache
 def _read(path: Path) -> Rules:
-    try:
-        frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError.of(path, "CSV 格式有误;请检查逗号和引号", f"not CSV: {error}") from None
+    frame = read_table(path)
     missing = [name for name in ("rule", "where", "mode", "class") if name not in frame]
     if missing:
         raise InputError.of(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ import shapely
 
 from spatialplan.draft import joined, part_basis
 from spatialplan.errors import Fault, InputError, collect
-from spatialplan.files import atomic_path, read_text
+from spatialplan.files import atomic_path
 from spatialplan.geodesy import part, point_at, straight_km
 from spatialplan.network import EXPRESSWAY, RAIL, SURFACE, Network, as_links, as_nodes
-from spatialplan.places import SEAT_KINDS, TOWN_KINDS, Gazetteer
+from spatialplan.places import SEAT_KINDS, TOWN_KINDS, Gazetteer, read_table
 from spatialplan.turns import followed
 
 __all__ = ["Tied", "known_places", "read_overrides", "tie"]
@@ -105,7 +104,7 @@ def read_overrides(path: str | Path) -> dict[str, str]:
     InputError
         When columns are missing, or a place is named twice.
     """
-    frame = pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
+    frame = read_table(path)
     missing = [name for name in ("place_id", "node_id") if name not in frame]
     if missing:
         raise InputError.of(
