@@ -118,7 +118,8 @@ def _counties(codes: Sequence[int]) -> shapely.Geometry:
         beginning = str(code)
         while beginning.endswith("00"):
             beginning = beginning[:-2]
-        wanted += [c for c in known if str(c).startswith(beginning)] or [code]
+        inside = [c for c in known if str(c).startswith(beginning)]
+        wanted += inside if len(beginning) in (2, 4, 6) and inside else [code]
     return shapely.union_all(boundaries.counties(wanted).geometry.to_numpy())
 
 
