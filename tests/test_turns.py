@@ -121,12 +121,11 @@ def test_two_restrictions_at_one_junction_and_a_forbidden_turning_round():
 def dual(*rows) -> Network:
     """A dual carriageway, eastward a-x-b and westward d-y-c, with a short link between x and y.
 
-    A one-way street crosses northward by the short link; the carriageways meet in the east, between b and d.
+    A one-way street crosses northward by the short link. The carriageways meet in the east.
     """
-    east, west, street = (-10, 0, 0, 20), 0.1, 10
     nodes = {
-        "a": (east[0], 0), "x": (0, 0), "b": (east[3], 0), "s": (0, -street),
-        "c": (east[0], west), "y": (0, west), "d": (east[3], west), "n": (0, street + west),
+        "a": (-10, 0), "x": (0, 0), "b": (20, 0), "s": (0, -10),
+        "c": (-10, 0.1), "y": (0, 0.1), "d": (20, 0.1), "n": (0, 10.1),
     }  # fmt: skip
     links = [
         toy.link("a", "x", 10, oneway=True),
@@ -135,8 +134,8 @@ def dual(*rows) -> Network:
         toy.link("d", "y", 20, oneway=True),
         toy.link("y", "c", 10, oneway=True),
         toy.link("x", "y", 0.1),
-        toy.link("s", "x", street, oneway=True),
-        toy.link("y", "n", street, oneway=True),
+        toy.link("s", "x", 10, oneway=True),
+        toy.link("y", "n", 10, oneway=True),
     ]
     return with_turns(toy.network(nodes, links), *rows)
 
@@ -296,13 +295,17 @@ def test_circles_do_not_turn_where_it_is_forbidden(large):
 
 @pytest.mark.parametrize("suffix", ["gpkg", "geojson"])
 def test_restrictions_are_written_and_read_again(tmp_path, suffix):
-    held = cross(NO_LEFT, ("gone", "x", "x-w", "no"))
+    far = ("s-x", "x", "n-w", "no", "x-n")
+    held = cross(NO_LEFT, ("gone", "x", "x-w", "no"), far)
     path = tmp_path / f"net.{suffix}"
     held.write(path)
     found = network.read(path)
     assert len(found.nodes) == 5
-    columns = ["from_link", "via_node", "to_link", "kind"]
-    assert found.restrictions[columns].to_numpy().tolist() == [list(NO_LEFT)]  # sleepers stay out
+    columns = ["from_link", "via_node", "to_link", "kind", "via_links"]
+    rows = [[*NO_LEFT, ""], list(far)]  # sleepers stay out
+    assert found.restrictions[columns].to_numpy().tolist() == rows
+    assert minutes(found, "s", "w") == pytest.approx(10 + 30 + 30 + 10, abs=1e-3)
+    found = replace(found, restrictions=found.restrictions[:1])
     assert minutes(found, "s", "w") == pytest.approx(50, abs=1e-3)
     assert "禁止 no 1、只许 only 0" in printing.network_text(found)
     assert "未生效" not in printing.network_text(found)
@@ -570,6 +573,37 @@ def test_equal_to_a_search_that_remembers_where_it_came_from(large, mode, net):
 
 def _is_at(arcs, net, place) -> np.ndarray:
     return (arcs.vertex_node == net.nodes.index.get_loc(place.key)) & (arcs.vertex_level == 0)
+
+
+@pytest.mark.parametrize("mode", ["road", "all"])
+@toy.FEW
+@given(net=restricted_networks())
+def test_searches_of_networkx_keep_to_the_turns(mode, net):
+    graph, public = travel.compile_graph(net, FLAT), net.to_networkx(FLAT)
+    towns = [p for i, p in enumerate(toy.places_of(net)) if graph.vertex(i) >= 0]
+    starts = public.graph["starts"]
+    if mode == "road":
+        public = public.subgraph([name for name in public if not name.endswith("@rail")])
+    for route in travel.routes(graph, towns, towns, mode=mode):
+        origin, destination = route.origin.key, route.destination.key
+        best = nx.single_source_dijkstra_path_length(
+            public, starts.get(origin, origin), weight="minutes"
+        )
+        assert route.minutes == pytest.approx(best.get(destination, math.inf), abs=1e-6)
+
+
+def test_the_public_graph_has_starts_and_ends_where_turns_are_restricted():
+    graph = cross(NO_LEFT).to_networkx(FLAT)
+    assert graph.graph["starts"] == {"x": "x@start"}
+    assert set(graph) == {"s", "n", "w", "e", "x", "x@start", "x#1", "x#2"}
+    assert {graph.nodes[name]["node_id"] for name in ("x", "x@start", "x#2")} == {"x"}
+    assert not list(graph.successors("x"))
+    assert nx.shortest_path(graph, "s", "w", weight="minutes") == ["s", "x#1", "n", "w"]
+    assert nx.shortest_path(graph, "x@start", "w", weight="minutes") == ["x@start", "w"]
+    assert nx.shortest_path_length(graph, "s", "x", weight="minutes") == 10
+    free = cross(NO_LEFT).to_networkx(FLAT, turns=False)
+    assert nx.shortest_path(free, "s", "w", weight="minutes") == ["s", "x", "w"]
+    assert free.graph["starts"] == {}
 
 
 @toy.FEW

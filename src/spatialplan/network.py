@@ -368,26 +368,45 @@ class Network:
             minutes += [np.full(len(nodes), up), np.full(len(nodes), down)]
         return np.concatenate(tails), np.concatenate(heads), np.concatenate(minutes)
 
-    def to_networkx(self, profile: SpeedProfile) -> nx.MultiDiGraph:
+    def to_networkx(self, profile: SpeedProfile, *, turns: bool = True) -> nx.MultiDiGraph:
         """Return the network as a MultiDiGraph with ``minutes`` and ``km`` on each edge.
 
         Vertices are node ids; the expressway and the rail level of a node are vertices of
         their own, ``<id>@expressway`` and ``<id>@rail``, joined to it by edges whose
         ``link_id`` is empty and whose ``minutes`` are the ramp or the platform time.
-        Turn restrictions are not in it: a vertex of it can be left by every edge.
+
+        Where turns are restricted, trips end at ``<id>`` as everywhere, but begin at
+        ``<id>@start`` and pass by ``<id>#1``, ``<id>#2``…, vertices that remember where one came
+        from. ``graph.graph["starts"]`` has the start of each such vertex: from
+        ``starts.get(origin, origin)`` to any vertex networkx's own searches keep to the
+        restrictions.
+
+        Parameters
+        ----------
+        turns
+            False: without turn restrictions, a vertex can be left by every edge.
         """
         import networkx as nx
 
-        arcs = self.arcs(profile)
-        ids = self.nodes.index.to_numpy()
-        points = self.nodes.geometry
-        graph = nx.MultiDiGraph(name=self.name, date=self.date, profile=profile.id)
+        from spatialplan.turns import restricted
+
+        arcs = restricted(self, self.arcs(profile)) if turns else self.arcs(profile)
+        node, level = arcs.vertex_node, arcs.vertex_level
+        same = pd.Series(level * len(self.nodes) + node)
+        number, split = same.groupby(same).cumcount().tolist(), same.duplicated(keep=False)
+        ids, suffix = self.nodes.index[node], [LEVEL_SUFFIX[i] for i in level]
+        ends = [f"{node_id}{end}" for node_id, end in zip(ids, suffix, strict=True)]
         names = [
-            f"{ids[node]}{LEVEL_SUFFIX[level]}"
-            for node, level in zip(arcs.vertex_node, arcs.vertex_level, strict=True)
+            f"{ids[i]}{f'#{number[i]}' if number[i] else '@start'}{suffix[i]}" if many else ends[i]
+            for i, many in enumerate(split)
         ]
-        for name, node in zip(names, arcs.vertex_node, strict=True):
-            graph.add_node(name, node_id=ids[node], x=points.iloc[node].x, y=points.iloc[node].y)
+        through = [(names[i], ends[i]) for i in np.flatnonzero(split)]
+        starts = {end: name for name, end in reversed(through)}  # the first stays
+        graph = nx.MultiDiGraph(name=self.name, date=self.date, profile=profile.id, starts=starts)
+        points = self.nodes.geometry.get_coordinates().to_numpy()[node].tolist()
+        for called in (names, ends):
+            for name, node_id, (x, y) in zip(called, ids, points, strict=True):
+                graph.add_node(name, node_id=node_id, x=x, y=y)
         links = self.links.index.to_numpy()
         for row in range(len(arcs.tail)):
             link = arcs.link[row]
