@@ -277,6 +277,16 @@ def test_what_was_written_is_named(tmp_path, capsys):
     assert out.splitlines()[-2:] == [str(target), str(target.with_suffix(".ties.csv"))]
 
 
+def test_steps_that_take_long_are_told_on_standard_error(tmp_path, capsys, monkeypatch):
+    source, target = layer(tmp_path / "a.gpkg"), tmp_path / "net.gpkg"
+    words = ("network", "import", source, "--no-ties", "-o", target)
+    assert run(capsys, *words)[2] == ""
+    monkeypatch.setattr(cli, "LARGE_BYTES", 0)
+    monkeypatch.setattr(cli, "MANY_LINKS", 1)
+    told = run(capsys, *words)[2]
+    assert told.index("读取 reading a.gpkg") < told.index("写入 writing")
+
+
 def test_no_password_is_shown(tmp_path, capsys, monkeypatch):
     from spatialplan import postgis
 

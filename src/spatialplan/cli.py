@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 DONE, NOT_MET, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+# Above, reading and writing a network takes seconds, and is told.
+LARGE_BYTES, MANY_LINKS = 10_000_000, 50_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -258,13 +260,15 @@ def _tell_situation(found: Situation) -> None:
     _tell_edits(found)
 
 
-def _earlier(options: argparse.Namespace, plan_ids: Sequence[str]) -> Situation | None:
+def _earlier(
+    options: argparse.Namespace, now: Situation, plan_ids: Sequence[str]
+) -> Situation | None:
     """Return what is compared with: the same without the edits, in another scenario or file."""
     from spatialplan import assessment
 
     if not options.against:
         return None
-    return assessment.earlier(options.against, **_asked(options, plan_ids))
+    return assessment.earlier(options.against, now, **_asked(options, plan_ids))
 
 
 def _asked(options: argparse.Namespace, plan_ids: Sequence[str]) -> dict:
@@ -323,7 +327,7 @@ def _check(options: argparse.Namespace) -> int:
     from spatialplan import assessment, tables
 
     now = _situation(options, options.plan)
-    found = assessment.assess(options.plan, now, _earlier(options, options.plan))
+    found = assessment.assess(options.plan, now, _earlier(options, now, options.plan))
     if options.format == "json":
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1, allow_nan=False))
     elif options.format == "csv":
@@ -436,7 +440,7 @@ def _map(options: argparse.Namespace) -> int:
     from spatialplan import assessment, maps
 
     now = _situation(options, [options.plan])
-    found = assessment.assess([options.plan], now, _earlier(options, [options.plan]))
+    found = assessment.assess([options.plan], now, _earlier(options, now, [options.plan]))
     maps.write(found, options.output, basemap=options.basemap)
     return DONE
 
@@ -495,6 +499,9 @@ def _import(options: argparse.Namespace) -> int:
     from spatialplan.coordinates import Mends
 
     importing.check_output(options.output, options.source)
+    source = Path(options.source)
+    if source.is_file() and source.stat().st_size > LARGE_BYTES:
+        print(f"读取 reading {source.name} …", file=sys.stderr)
     brought = importing.bring(
         options.source,
         area=importing.area_of(options.bbox, options.boundary),
@@ -538,6 +545,8 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _write_import(brought: Import, output: str) -> int:
+    if len(brought.network.links) > MANY_LINKS:
+        print("写入 writing …", file=sys.stderr)
     written = brought.write(output)
     for line in (*brought.lines, *written):
         print(line)

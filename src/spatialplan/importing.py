@@ -226,6 +226,8 @@ def bring(
         An extract or network file of the same area that is not shifted, to tell GCJ-02 by.
     tie, overrides
         Whether to tie places, and a CSV of ties that go before what is found.
+    progress
+        Show on standard error how far it is with an extract.
 
     Raises
     ------
