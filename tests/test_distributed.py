@@ -183,6 +183,7 @@ def test_what_is_sent_holds_no_lines_and_no_times(
 def test_killed_workers_lose_nothing(cluster, case, killed, after_writing, monkeypatch, tmp_path):
     """With both workers go all copies of the graph, which Dask cannot make again."""
     monkeypatch.setattr(distributed, "AHEAD", len(case.origins))
+    monkeypatch.setattr(distributed, "RETURN_SECONDS", 300.0)  # a busy machine starts them slowly
     cluster.wait_for_workers(2, timeout=60)
     workers = list(cluster.workers.values())[:killed]
     victims = [psutil.Process(worker.pid) for worker in workers]

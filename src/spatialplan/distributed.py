@@ -46,6 +46,8 @@ CELLS = 1_000_000  # pairs that a partition has at most: a quarter of a gigabyte
 OWN_BYTES, VERTEX_BYTES = 1.0e9, 500  # memory of a worker: its own, and for each vertex
 MEMORY_SHARE = 0.6  # of this machine, for its workers; the rest for the network and the system
 PARTS = 256  # partitions at least, if there are as many origins: all have work, little is lost
+# Ctrl-C reaches all processes of a terminal; what is to be said about it, we say.
+CALM = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 SAME_VERSIONS = ("spatialplan", "numpy", "pandas", "scipy")  # else results might differ
 PART = re.compile(r"part-\d{6,}\.parquet")
 OURS = re.compile(rf"{PART.pattern}|\.writing-.*")  # with what a power cut may leave behind
@@ -426,6 +428,7 @@ def _connected(distributed: ModuleType, address: str, load: Load) -> Iterator[Cl
         n_workers=count,
         threads_per_worker=1,
         memory_limit=1.0 / count,
+        preload=CALM,
         dashboard_address=":0",
         silence_logs=logging.CRITICAL,
     )
