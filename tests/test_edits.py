@@ -646,36 +646,10 @@ def test_numbers_in_text_columns_of_layers(base, tmp_path):
 # --- laws ---------------------------------------------------------------------------------------
 
 
-@st.composite
-def entries_for(draw, network: Network) -> list[dict]:
-    """A few edits that may or may not hold on the network."""
-    ids = list(network.links.index)
-    nodes = list(network.nodes.index)
-    kind = st.sampled_from(["add", "cut", "modify", "close"])
-    found = []
-    for action in draw(st.lists(kind, min_size=1, max_size=4)):
-        if action == "add":
-            ends = draw(st.lists(st.sampled_from(nodes), min_size=2, max_size=2, unique=True))
-            entry = {"action": "add", "from": ends[0], "to": ends[1], "class": "class2"}
-        elif action == "cut":
-            row = network.links.loc[draw(st.sampled_from(ids))]
-            spot = row.geometry.interpolate(draw(st.floats(0.1, 0.9)), normalized=True)
-            start, cls = draw(st.sampled_from(nodes)), draw(st.sampled_from(["class2", "ramp"]))
-            entry = {"action": "add", "from": start, "to": [spot.x, spot.y], "class": cls}
-        elif action == "modify":
-            values = draw(st.sampled_from([{"design_speed_kmh": 60}, {"ref": "X1"}]))
-            where = {"link_id": draw(st.sampled_from(ids))}
-            entry = {"action": "modify", "where": where, "set": values}
-        else:
-            entry = {"action": "close", "where": {"link_id": draw(st.sampled_from(ids))}}
-        found.append(entry)
-    return found
-
-
 @toy.FEW
 @given(network=toy.networks(max_nodes=7), data=st.data())
 def test_edits_and_then_their_undo_give_the_same_network(network, data):
-    entries = data.draw(entries_for(network))
+    entries = data.draw(toy.entries_for(network))
     links, nodes = network.links.copy(), network.nodes.copy()
     done, faults = revision._applied(
         network, edits.parse(entries, "x"), GAZETTEER, revision.SNAP_KM

@@ -150,6 +150,19 @@ def test_a_plans_works_are_built_on_it(tmp_path, capsys):
     assert "通过 valid" in out
 
 
+def test_a_file_compared_with_itself_is_read_once(tmp_path, monkeypatch):
+    path, read = tmp_path / "n.gpkg", []
+    roads().write(path)
+    whole = network.read
+    monkeypatch.setattr(network, "read", lambda name: read.append(name) or whole(name))
+    now = assessment.situation(network=path)
+    assert assessment.earlier(str(path), now, network=path) is now
+    other = assessment.earlier("linxia-vision-2035", now, network=path)
+    assert other.scenario.id == "linxia-vision-2035"
+    assert other.own.known is now.own.known
+    assert read == [path]
+
+
 # --- the day ------------------------------------------------------------------------------------
 
 

@@ -38,7 +38,8 @@ class Situation:
     """A network to test plans on, and where it comes from.
 
     `own` is the network of the user's own, when it comes from a file; `scenario` is None when
-    none was named for that. `applied` tells what further edits did.
+    none was named for that. `applied` tells what further edits did, `base` is the same
+    without them.
     """
 
     network: Network
@@ -47,6 +48,7 @@ class Situation:
     applied: Applied | None = None
     layers: Mapping[str, gpd.GeoDataFrame] = field(default_factory=dict)
     own: OwnNetwork | None = None
+    base: Situation | None = None
 
     @property
     def title_zh(self) -> str:
@@ -252,12 +254,10 @@ def edited(
     known = found.gazetteer.with_unknown([place for plan in asked for place in plan.places])
     apply = revision.apply_file if isinstance(edits, str | Path) else revision.apply
     applied = apply(found.network, edits, known)
-    # What is made of an edited network is not kept: it would push out what the file gave.
-    network = replace(applied.network, file=None)
-    return replace(found, network=network, applied=applied)
+    return replace(found, network=applied.network, applied=applied, base=found)
 
 
-def earlier(against: str, **asked: Any) -> Situation:
+def earlier(against: str, now: Situation | None = None, **asked: Any) -> Situation:
     """Return what a situation is compared with, for the same further options of `situation`.
 
     Parameters
@@ -265,10 +265,23 @@ def earlier(against: str, **asked: Any) -> Situation:
     against
         The id of a scenario: of the same network file, where one is asked for. Or a network
         file, taken as it is.
+    now
+        The situation itself, if there is one by now: what it was made of is not read again.
     """
-    if Path(against).suffix.lower() in NETWORK_SUFFIXES:
-        return situation(**(asked | {"network": against}))
-    return situation(against, **asked)
+    plain = (now.base or now) if now else None
+    file = Path(against) if Path(against).suffix.lower() in NETWORK_SUFFIXES else None
+    whole = plain.own.known if plain and plain.own else None
+    if whole is not None and (file is None or _same_file(file, whole.file)):
+        if (plain.scenario and plain.scenario.id) == (None if file else against):
+            return plain
+        asked["network"] = whole
+    elif file is not None:
+        asked["network"] = file
+    return situation(None if file else against, **asked)
+
+
+def _same_file(one: Path, other: Path | None) -> bool:
+    return other is not None and one.resolve() == other.resolve()
 
 
 def assess(
@@ -287,9 +300,11 @@ def assess(
         When a plan is unknown.
     """
     ids = plan_ids or (now.scenario.plans if now.scenario else plans.plan_ids())
-    cases = tuple(now.case(plan_id) for plan_id in ids)
+    # What is found out before the edits serves after them.
     old = tuple(before.case(plan_id) for plan_id in ids) if before else ()
-    return Assessment(now, cases, _verdicts(cases, only), before, _verdicts(old, only))
+    verdicts_before = _verdicts(old, only)
+    cases = tuple(now.case(plan_id) for plan_id in ids)
+    return Assessment(now, cases, _verdicts(cases, only), before, verdicts_before)
 
 
 def _verdicts(cases: Sequence[Case], only: Sequence[str] | None) -> tuple[Verdict, ...]:

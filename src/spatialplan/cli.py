@@ -483,14 +483,15 @@ def _places(options: argparse.Namespace) -> int:
 
 
 def _network(options: argparse.Namespace) -> int:
-    from spatialplan import printing
+    from spatialplan import detours, printing
     from spatialplan.importing import Import
 
     now = _situation(options)
     if options.verb == "export":
         Import(now.network, ()).write(options.output)
     else:
-        print(printing.network_text(now.network))
+        forbidden = detours.detours(now.network, now.profile)
+        print(printing.network_text(now.network, forbidden))
     return DONE
 
 

@@ -55,6 +55,7 @@ __all__ = [
     "nearest",
     "prepare",
     "reached",
+    "renumbered",
     "rerun",
     "times",
     "to_minutes",
@@ -121,7 +122,7 @@ class Compiled:
     arcs
         Shape ``(arcs, 2)``: head and units. `UNREACHED` units mean that it is closed.
     given
-        For each arc the number under which it was given.
+        For each arc the number under which it was given; -1 for one that is no more.
     rank
         For each vertex as given, its number here.
     copy
@@ -150,7 +151,8 @@ class Compiled:
     def entry(self) -> np.ndarray:
         """For each arc as given, its place in `arcs`; -1 for numbers that were left out."""
         found = np.full(int(self.given.max(initial=-1)) + 1, -1, np.int64)
-        found[self.given] = np.arange(len(self.given))
+        known = np.flatnonzero(self.given >= 0)
+        found[self.given[known]] = known
         return found
 
     @cached_property
@@ -394,6 +396,14 @@ class Times:
     units: np.ndarray = field(repr=False)
     limit: int = LONGEST_SEARCH
     backward: bool = False
+
+    @classmethod
+    def known(
+        cls, graph: Compiled, starts: Sequence[Start], units: np.ndarray, limit: float = np.inf
+    ) -> Times:
+        """Return times that were found before, as units in the order of the compiled graph."""
+        seeds = tuple(_Seeds.of(graph, start) for start in starts)
+        return cls(graph, seeds, units, _limit_units(limit))
 
     def minutes(self, vertices: np.ndarray | None = None) -> np.ndarray:
         """Return minutes to the given vertices (by default all), infinite where there is no way."""
@@ -695,6 +705,9 @@ class Change:
         Ends and minutes of new arcs. They are numbered on from the highest number given.
     vertices
         How many new vertices there are; they are numbered on from the last.
+    replaced
+        Those of `arcs` that close, but from whose tail new arcs lead to their head in the same
+        time: as when a link is cut. Nothing gets slower by that.
     """
 
     arcs: Sequence[int] = ()
@@ -703,6 +716,7 @@ class Change:
     head: Sequence[int] = ()
     added: Sequence[float] = ()
     vertices: int = 0
+    replaced: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         even = len(self.arcs) == len(self.minutes), len(self.tail) == len(self.head)
@@ -782,8 +796,36 @@ def _spliced(values: np.ndarray, places: np.ndarray, fresh: np.ndarray) -> np.nd
     return np.concatenate([*parts, values[bounds[-2] :]])
 
 
+def renumbered(graph: Compiled, arcs: np.ndarray, vertices: np.ndarray) -> Compiled:
+    """Return a graph whose arcs and vertices are given under other numbers.
+
+    Parameters
+    ----------
+    arcs
+        For each number of an arc the new one; -1: it is no more.
+    vertices
+        For each new number of a vertex the present one.
+    """
+    rank = graph.rank[vertices]
+
+    def of(rows: Compiled) -> Compiled:
+        given = np.where(rows.given < 0, -1, arcs[rows.given])
+        found = Compiled(rows.pointer, rows.arcs, given, rank)
+        found.__dict__["_queue"] = graph._queue
+        return found
+
+    found, turned = of(graph), of(graph.back)
+    found.__dict__["back"], turned.__dict__["back"] = turned, found
+    return found
+
+
 def rerun(
-    before: Times, edit: Change, *, workers: int | None = None, out: np.ndarray | None = None
+    before: Times,
+    edit: Change,
+    *,
+    graph: Compiled | None = None,
+    workers: int | None = None,
+    out: np.ndarray | None = None,
 ) -> Times:
     """Return the times after a change, from those before it: equal to a fresh search.
 
@@ -794,11 +836,13 @@ def rerun(
 
     Parameters
     ----------
+    graph
+        The changed graph, if it was made already.
     out
         Where to put the units, int32, shape ``(starts, size after)``; ``before.units`` itself
         when it is not needed any more, or the array of an earlier edit.
     """
-    graph = change(before.graph, edit)
+    graph = change(before.graph, edit) if graph is None else graph
     rows, old = before.units.shape
     units = np.empty((rows, graph.size), np.int32) if out is None else out
     after = Times(graph, before.seeds, units, before.limit, before.backward)
@@ -845,7 +889,7 @@ def _sorted_edits(before: Times, edit: Change, after: Compiled) -> tuple[np.ndar
     ends = np.column_stack([tail, old.arcs[entry, 0]]).astype(np.int64)
     new = np.column_stack([after.rank[list(edit.tail)], after.rank[list(edit.head)]])
     new = np.column_stack([new, to_units(np.asarray(edit.added, dtype=float))]).astype(np.int64)
-    worse = np.column_stack([ends, units[0]])[units[1] > units[0]]
+    worse = np.column_stack([ends, units[0]])[_slower(old, edit)]
     better = np.column_stack([ends, units[1]])[units[1] < units[0]]
     better = np.concatenate([better, new.reshape(-1, 3)])
     if before.backward:
@@ -856,8 +900,15 @@ def _sorted_edits(before: Times, edit: Change, after: Compiled) -> tuple[np.ndar
 def _worsened(graph: Compiled, edit: Change) -> Compiled:
     """Return the graph after only those parts of a change that make it slower."""
     numbers, minutes = np.asarray(edit.arcs, np.int64), np.asarray(edit.minutes, dtype=float)
-    slower = to_units(minutes) > graph.arcs[graph.entry[numbers], 1]
+    slower = _slower(graph, edit)
     return change(graph, Change(numbers[slower], minutes[slower]))
+
+
+def _slower(graph: Compiled, edit: Change) -> np.ndarray:
+    """Return which of the arcs of a change make something slower."""
+    numbers = np.asarray(edit.arcs, np.int64)
+    units = to_units(np.asarray(edit.minutes, dtype=float))
+    return (units > graph.arcs[graph.entry[numbers], 1]) & ~np.isin(numbers, edit.replaced)
 
 
 def _raise(

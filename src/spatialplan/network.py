@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
@@ -24,7 +25,7 @@ from spatialplan.standards import CLASSES, MODES, RAIL_CLASSES, SpeedProfile
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Arcs", "Network", "builtin", "end_of", "is_date", "read"]
+__all__ = ["Arcs", "Lineage", "Network", "builtin", "end_of", "is_date", "read"]
 
 NODE_COLUMNS = ("kind", "place_id", "name_zh", "confidence", "geometry")
 LINK_COLUMNS = (
@@ -224,6 +225,11 @@ class Network:
         """What other modules have found out about this very network, for as long as it lives."""
         return {}
 
+    @property
+    def lineage(self) -> Lineage | None:
+        """What it has in common with the network that was edited to make it, if one was."""
+        return self.kept.get(Lineage)
+
     def __getstate__(self) -> dict[str, Any]:
         # What is found out from the fields is many times larger, and soon found again.
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -417,6 +423,7 @@ class Network:
                 minutes=float(arcs.minutes[row]),
                 km=float(arcs.km[row]),
             )
+        graph.add_edges_from(through, link_id="", minutes=0.0, km=0.0)
         return graph
 
     def components(self, modes: Sequence[str] = ("road",)) -> np.ndarray:
@@ -489,6 +496,24 @@ class Network:
     def write(self, path: str | Path) -> None:
         """Write the layers: GeoPackage (EPSG:4490) or GeoJSON (WGS84), with the attribution."""
         write_layers(path, self.layers(), self.attribution)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a network has in common with the one that was edited to make it.
+
+    Parameters
+    ----------
+    origin
+        The network that was edited, as long as anybody else has a use for it.
+    links, nodes
+        For each link and node of the new network its position in the old one, -1 where it is
+        new. Those that were there come first, in the same order.
+    """
+
+    origin: weakref.ref[Network]
+    links: np.ndarray
+    nodes: np.ndarray
 
 
 def _on_earth(lines: np.ndarray) -> np.ndarray:

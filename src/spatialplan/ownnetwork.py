@@ -192,7 +192,7 @@ def _built(network: Network, scenario: Scenario, gazetteer: Gazetteer) -> tuple[
 
     What is open already should be in the file; what lies elsewhere does not concern it.
     """
-    inside = set(network.links["project"])
+    file, inside = network.file, set(network.links["project"])
     counts = {"built": [], "there": [], "away": [], "fails": []}
     for project in scenarios.projects_of(scenario):
         ends = list(_ends(project, gazetteer))
@@ -210,7 +210,8 @@ def _built(network: Network, scenario: Scenario, gazetteer: Gazetteer) -> tuple[
                 counts["built"].append(project.name_zh)
             except InputError as error:
                 counts["fails"].append(f"{project.name_zh}({error.faults[0]})")
-    return network, [
+    # What is made of it may be kept beside the file: the scenario's projects are no passing edits.
+    return network.like(file=file), [
         f"{zh} {en}: {len(names)} 个,{_some(names)}"
         for key, (zh, en) in _PROJECT_NOTES.items()
         if (names := counts[key])

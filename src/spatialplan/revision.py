@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from spatialplan import edits as editing
 from spatialplan import places
 from spatialplan.choice import chosen_links
-from spatialplan.draft import Draft, Lineage, part_basis
+from spatialplan.draft import Draft, part_basis
 from spatialplan.edits import Edit, is_number, pair_faults, speed_faults
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.geodesy import line_km, part, point_at, straight_km
@@ -79,10 +79,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Applied:
-    """The new network, what it has in common with the old one, and what each edit changed."""
+    """The new network, and what each edit changed."""
 
     network: Network
-    lineage: Lineage
     changes: tuple[Change, ...] = ()
 
     def undo(self) -> list[Edit]:
@@ -148,7 +147,7 @@ def _applied(
             changes.append(_ACTIONS[edit.action](draft, edit))
         except InputError as error:
             faults += error.faults
-    return Applied(*draft.finished(), tuple(changes)), faults
+    return Applied(draft.network(), tuple(changes)), faults
 
 
 @dataclass

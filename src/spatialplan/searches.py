@@ -10,8 +10,9 @@ import functools
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 if TYPE_CHECKING:
-    from spatialplan.engine import Compiled, Times
+    from spatialplan.engine import Compiled
+    from spatialplan.reuse import Reuse
     from spatialplan.travel import Graph
 
 __all__ = ["Search", "prepare", "reached", "search"]
@@ -34,8 +36,18 @@ def search(graph: Graph, vertices: np.ndarray, mode: str, limit: float = np.inf)
     starts = np.unique(vertices[vertices >= 0])
     if graph.size > LARGE:
         _get_ready()
-        return _CompiledSearch(starts, graph.compiled(mode), limit)
+        return _CompiledSearch(starts, _rows(graph, mode, limit))
     return _ScipySearch.run(starts, *graph.matrix(mode), limit)
+
+
+def _rows(graph: Graph, mode: str, limit: float) -> Rows:
+    """Return the times that were found on a large network; there are none at first."""
+    key = mode, limit
+    if key not in graph.rows:
+        reuse = graph.reuse(mode)
+        before = graph.earlier.rows.get(key) if reuse else None
+        graph.rows[key] = Rows(graph.compiled(mode), limit, (reuse, before) if before else None)
+    return graph.rows[key]
 
 
 def prepare(graph: Graph, mode: str) -> None:
@@ -92,7 +104,7 @@ def _get_ready() -> None:
 
         graph = engine.compile_arcs([0], [1], [1.0], 2)
         engine.reached(graph, [(0, 0.0)], 1.0)
-        tiny = _CompiledSearch(np.array([0]), graph, np.inf)
+        tiny = _CompiledSearch(np.array([0]), Rows(graph, np.inf))
         tiny.between(np.array([0]), np.array([1]))
         tiny.sums(np.ones(1), np.array([0]), np.array([1]))
     finally:
@@ -180,62 +192,113 @@ class _ScipySearch(Search):
 
 
 @dataclass(frozen=True)
-class _CompiledSearch(Search):
-    """Compiled searches, a block of starts at a time: times only, ways are read off them."""
+class Rows:
+    """Times from single starts on a compiled graph, as many as memory holds.
+
+    Parameters
+    ----------
+    before
+        How those of the network before its edits serve, and what there is of them.
+    """
 
     graph: Compiled
     limit: float
-    _held: dict[int, Times] = field(default_factory=dict)
+    before: tuple[Reuse, Rows] | None = None
 
     def __getstate__(self) -> dict:
-        """Send no results: they are many times larger than the graph."""
-        return self.__dict__ | {"_held": {}}
+        """Send no times: they are many times larger than the graph."""
+        return {"graph": self.graph, "limit": self.limit, "before": None}
 
     @property
-    def _block(self) -> int:
-        return max(KEPT_BYTES // (4 * self.graph.size), 1)
+    def most(self) -> int:
+        """How many starts there is room for."""
+        return min(max(KEPT_BYTES // (4 * self.graph.size), 1), self.graph.size)
 
-    def _times(self, block: int) -> Times:
-        """Return the times of a block of starts; those of the last one asked for are held."""
+    @cached_property
+    def units(self) -> np.ndarray:
+        """Times in units of the engine, a row for each start."""
+        return np.empty((self.most, self.graph.size), np.int32)
+
+    @cached_property
+    def _row(self) -> dict[int, int]:
+        """The row of each start, the one that was asked for least recently first."""
+        return {}
+
+    def of(self, starts: np.ndarray) -> np.ndarray:
+        """Return the rows of some starts (no more than `most`), searched where they are new."""
+        asked, row = starts.tolist(), self._row
+        for start in asked:
+            if start in row:
+                row[start] = row.pop(start)
+        missing = [start for start in asked if start not in row]
+        for start in missing:
+            full = len(row) == self.most
+            row[start] = row.pop(next(iter(row))) if full else len(row)
+        for some, found in self._found(np.array(missing, dtype=np.int64)):
+            self.units[[row[start] for start in some.tolist()]] = found
+        return np.array([row[start] for start in asked], dtype=np.int64)
+
+    def _found(self, starts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield starts with the units from them: mended ones of before, and new ones."""
         from spatialplan import engine
 
-        if block not in self._held:
-            self._held.clear()
-            chosen = self.starts[block * self._block : (block + 1) * self._block]
-            self._held[block] = engine.times(self.graph, chosen.tolist(), limit=self.limit)
-        return self._held[block]
+        if self.before and len(starts):
+            reuse, rows = self.before
+            old = reuse.vertices[starts]
+            known = np.isin(old, list(rows._row))
+            if known.any():
+                units = rows.units[[rows._row[start] for start in old[known].tolist()]]
+                yield starts[known], reuse.units(starts[known], units, self.limit)
+            starts = starts[~known]
+        if len(starts):
+            yield starts, engine.times(self.graph, starts.tolist(), limit=self.limit).units
 
-    def _by_block(self, rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Return the blocks that some rows lie in, and which of the rows lie in each."""
-        blocks = rows // self._block
-        return [(int(b), np.flatnonzero(blocks == b)) for b in np.unique(blocks[rows >= 0])]
+
+@dataclass(frozen=True)
+class _CompiledSearch(Search):
+    """Compiled searches, as many starts at a time as memory holds; ways are read off the times."""
+
+    rows: Rows
+
+    def _by_block(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield which of some rows (-1: none) lie in a block of starts, and where its times are."""
+        most = self.rows.most
+        blocks = np.where(rows < 0, -1, rows // most)
+        for block in np.unique(blocks[rows >= 0]).tolist():
+            held = self.rows.of(self.starts[block * most : (block + 1) * most])
+            chosen = np.flatnonzero(blocks == block)
+            yield chosen, held[rows[chosen] - block * most]
 
     def between(self, tails: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        rows, known = self._rows(tails), heads >= 0
+        from spatialplan import engine
+
+        known = heads >= 0
         found = np.full((len(tails), len(heads)), np.inf)
-        for block, chosen in self._by_block(rows):
-            minutes = self._times(block).minutes(heads[known])
-            found[np.ix_(chosen, known)] = minutes[rows[chosen] % self._block]
+        ends = self.rows.graph.rank[heads[known]]
+        for chosen, held in self._by_block(self._rows(tails)):
+            found[np.ix_(chosen, known)] = engine.to_minutes(self.rows.units[np.ix_(held, ends)])
         return found
 
     def sums(self, of_arcs: np.ndarray, tails: np.ndarray, heads: np.ndarray) -> np.ndarray:
         from spatialplan import ways
 
         rows, total = self._rows(tails), np.zeros(len(tails))
-        back, ends = self.graph.back, self.graph.rank[heads]
+        graph, units = self.rows.graph, self.rows.units
+        back, ends = graph.back, graph.rank[heads]
         values = np.asarray(of_arcs, dtype=float)[back.given]
-        for block, some in self._by_block(rows):
-            chosen = some[np.lexsort([ends[some], rows[some]])]
-            units = self._times(block).units
+        for some, held in self._by_block(rows):
+            order = np.lexsort([ends[some], held])
+            chosen = some[order]
             total[chosen] = ways.sums(
-                back.pointer, back.arcs, units, rows[chosen] % self._block, ends[chosen], values
+                back.pointer, back.arcs, units, held[order], ends[chosen], values
             )
         return total
 
     def arcs(self, start: int, end: int) -> list[int]:
         from spatialplan import ways
 
-        block, row = divmod(int(self._rows(np.array([start]))[0]), self._block)
-        back, units = self.graph.back, self._times(block).units[row]
-        found = ways.traced(back.pointer, back.arcs, back.given, units, int(self.graph.rank[end]))
+        graph = self.rows.graph
+        (row,), back = self.rows.of(np.array([start])), graph.back
+        units = self.rows.units[row]
+        found = ways.traced(back.pointer, back.arcs, back.given, units, int(graph.rank[end]))
         return found[::-1].tolist()

@@ -23,6 +23,8 @@ from spatialplan.turns import restricted
 
 if TYPE_CHECKING:
     from spatialplan.engine import Compiled
+    from spatialplan.reuse import Reuse
+    from spatialplan.searches import Rows
 
 __all__ = [
     "Destinations",
@@ -214,8 +216,38 @@ class Graph:
         from spatialplan import engine
 
         if mode not in self._compiled:
-            self._compiled[mode] = engine.compile_travel(self, mode)
+            found = self.reuse(mode)
+            self._compiled[mode] = found.after if found else engine.compile_travel(self, mode)
         return self._compiled[mode]
+
+    @cached_property
+    def _reuses(self) -> dict[str, Reuse | None]:
+        return {}
+
+    def reuse(self, mode: str) -> Reuse | None:
+        """Return how what was compiled before the edits of the network serves; None: there is none.
+
+        That is so when it is there already by the time this graph is first asked for.
+        """
+        if mode not in self._reuses:
+            from spatialplan import reuse
+
+            earlier = self.earlier
+            there = earlier is not None and mode in earlier._compiled
+            self._reuses[mode] = reuse.reuse(earlier, self, mode) if there else None
+        return self._reuses[mode]
+
+    @property
+    def earlier(self) -> Graph | None:
+        """The graph of the network before its edits, when there is one under the same profile."""
+        lineage = self.network.lineage
+        before = lineage.origin() if lineage else None
+        return before.kept.get(("graph", self.profile)) if before else None
+
+    @cached_property
+    def rows(self) -> dict[tuple[str, float], Rows]:
+        """Times that were found on a large network, by mode and limit (see `searches`)."""
+        return {}
 
     @cached_property
     def riding_minutes(self) -> np.ndarray | None:
