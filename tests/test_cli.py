@@ -17,7 +17,16 @@ import pytest
 import shapely
 from tests import networks as toy
 
-from spatialplan import boundaries, cli, places, plan, scenario, standards, travel  # noqa: F401
+from spatialplan import (  # noqa: F401
+    boundaries,
+    cli,
+    network,
+    places,
+    plan,
+    scenario,
+    standards,
+    travel,
+)
 
 TARGET_KEYS = {
     "id", "plan", "title_zh", "quote", "metric", "threshold", "unit", "verdict", "value", "share",
@@ -234,6 +243,77 @@ def test_matrix_agrees_with_the_engine(run):
         expected = None if math.isnan(row.minutes) else pytest.approx(row.minutes, abs=1e-3)
         assert found[row.destination] == expected
     assert sum(minutes is not None for minutes in found.values()) > 25
+
+
+def table_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_matrix_of_several_scenarios(run, refused):
+    """Each scenario's rows are those of the scenario alone, with its id before them."""
+    asked = ("matrix", "--from", "临夏市,康乐县", "--to", "永靖县,积石山县,康乐县")
+    ids = ("linxia-base-2021", "linxia-expected-2027")
+    status, out, err = run(*asked, "--scenario", ids[1], "--scenario", ids[0])
+    assert (status, err.splitlines()) == (0, [ids[1], ids[0]])
+    expected = [
+        {"scenario": name} | row
+        for name in ids[::-1]
+        for row in table_of(run(*asked, "--scenario", name)[1])
+    ]
+    assert table_of(out) == expected
+    assert list(expected[0]) == ["scenario", *MATRIX]
+    assert len({row["minutes"] for row in expected}) > 6, "the scenarios do not differ"
+    twice = run(*asked, "--scenario", ids[0], "--scenario", ids[0])[1]
+    assert twice == run(*asked, "--scenario", ids[0])[1]
+    assert "没有情景" in refused(*asked, "--scenario", ids[0], "--scenario", "linxia-open-2023")
+
+
+def test_matrix_with_and_without_each_of_several_edit_files(run, refused, tmp_path):
+    for name, kmh in (("slow", 60), ("fast", 100)):
+        road = f"action: add, from: 康乐县, to: 和政县, class: class1, design_speed_kmh: {kmh}"
+        (tmp_path / f"{name}.yaml").write_text(f"- {{{road}}}", encoding="utf-8")
+    slow, fast = (str(tmp_path / f"{name}.yaml") for name in ("slow", "fast"))
+    asked = ("matrix", "--from", "康乐县", "--to", "和政县,临夏市")
+    edits = [("--edits", name) for name in ("", slow, fast)]
+    both = (*asked, "--scenario", "linxia-open-2024", "--scenario", "linxia-base-2021")
+    status, out, err = run(*both, *edits[0], *edits[1], *edits[2])
+    assert status == 0
+    assert "linxia-open-2024 不编辑 no edits" in err
+    assert f"linxia-base-2021 {slow}" in err
+    found = table_of(out)
+    assert list(found[0]) == ["scenario", "edits", *MATRIX]
+    assert len(found) == 12
+    for name, option in zip(("", slow, fast), edits, strict=True):
+        alone = table_of(run(*asked, "--scenario", "linxia-open-2024", *option)[1])
+        here = [row for row in found if (row["scenario"], row["edits"])
+                == ("linxia-open-2024", name)]  # fmt: skip
+        assert [{key: row[key] for key in MATRIX} for row in here] == alone
+    minutes = [float(row["minutes"]) for row in found if row["destination"] == "hezheng-xian"][:3]
+    assert minutes[0] > minutes[1] > minutes[2]
+    # Files are checked before the first matrix.
+    (tmp_path / "slow.yaml").write_text("- {action: build}", encoding="utf-8")
+    assert "slow.yaml" in refused(*asked, *edits[0], *edits[1])
+
+
+def test_matrix_of_several_scenarios_on_a_network_file(run, toy_file, monkeypatch):
+    """The file is read once, whatever the number of scenarios."""
+    read, calls = network.read, []
+    monkeypatch.setattr(network, "read", lambda path: calls.append(path) or read(path))
+    asked = ("matrix", "--from", "临夏市", "--to", "linxia-xian", "--network", toy_file)
+    ids = ("linxia-open-2024", "linxia-expected-2027")
+    status, out, _ = run(*asked, "--scenario", ids[0], "--scenario", ids[1])
+    assert (status, len(calls)) == (0, 1)
+    assert [row["scenario"] for row in table_of(out)] == list(ids)
+
+
+def test_ctrl_c_is_no_traceback(run, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(travel, "travel_times", interrupt)
+    monkeypatch.setattr("spatialplan.distributed.travel_times", interrupt)
+    status, out, err = run("matrix", "--from", "临夏市", "--to", "康乐县")
+    assert (status, out, err) == (130, "", "已中断 interrupted\n")
 
 
 def test_matrix_into_a_file(run, refused, tmp_path):
