@@ -138,7 +138,7 @@ def beyond(chosen: Iterable[Place], extent: shapely.Geometry | None) -> list[Pla
     if extent is None:
         return []
     chosen = list(dict.fromkeys(chosen))
-    points = shapely.points([(place.lon, place.lat) for place in chosen])
+    points = shapely.points(np.reshape([(p.lon, p.lat) for p in chosen], (-1, 2)))
     inside = shapely.covers(extent, points)
     return [place for place, there in zip(chosen, inside, strict=True) if not there]
 
