@@ -307,8 +307,9 @@ def test_restrictions_are_written_and_read_again(tmp_path, suffix):
     assert minutes(found, "s", "w") == pytest.approx(10 + 30 + 30 + 10, abs=1e-3)
     found = replace(found, restrictions=found.restrictions[:1])
     assert minutes(found, "s", "w") == pytest.approx(50, abs=1e-3)
-    assert "禁止 no 1、只许 only 0" in printing.network_text(found)
+    assert "禁止 no 1、只许 only 0;其中途经路段 by way of roads 0" in printing.network_text(found)
     assert "未生效" not in printing.network_text(found)
+    assert "by way of roads 1" in printing.network_text(held)
     assert "not applied 1" in printing.network_text(held)
     assert "转向限制" not in printing.network_text(cross())
 

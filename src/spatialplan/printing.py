@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+import numpy as np
 import pandas as pd
 
 from spatialplan.assessment import Assessment
@@ -138,19 +139,67 @@ def plan_text(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _turns_text(network: Network) -> list[str]:
-    """Return how many turn restrictions there are, and how many of them count for nothing."""
-    kinds = network.turns["kind"].value_counts()
-    asleep = len(network.restrictions) - len(network.turns)
-    if not len(network.restrictions):
+TURN_NAMES = {
+    "left_turn": "左转",
+    "right_turn": "右转",
+    "straight_on": "直行",
+    "u_turn": "掉头",
+    "entry": "驶入",
+    "exit": "驶出",
+}
+
+
+def _turns_text(network: Network, detours: pd.DataFrame | None) -> list[str]:
+    """Return which turn restrictions there are, what they change, and which count for nothing."""
+    table, turns = network.restrictions, network.turns
+    if table.empty:
         return []
-    counts = f"禁止 no {kinds.get('no', 0)}、只许 only {kinds.get('only', 0)}"
-    unused = f"、未生效(路段不在路网中)not applied {asleep}" if asleep else ""
-    return [f"转向限制 turn restrictions: {counts}{unused}"]
+    kinds = "、".join(
+        f"{zh} {kind} {(turns['kind'] == kind).sum()}{_signs_text(turns[turns['kind'] == kind])}"
+        for kind, zh in (("no", "禁止"), ("only", "只许"))
+    )
+    by_way = (turns["via_links"] != "").sum()
+    lines = [f"转向限制 turn restrictions: {kinds};其中途经路段 by way of roads {by_way}"]
+    # What became of a link that was cut counts, and the whole link sleeps.
+    living = (table["restriction_id"] != "") & table["restriction_id"].isin(turns["restriction_id"])
+    asleep = len(table.index.difference(turns.index).difference(table.index[living]))
+    if asleep:
+        lines.append(f"  未生效(路段不在路网中或不相接)not applied {asleep}")
+    return [*lines, *_detours_text(detours)]
 
 
-def network_text(network: Network) -> str:
-    """Return what a network holds: by class and status, its parts, how well it is known."""
+def _signs_text(turns: pd.DataFrame) -> str:
+    """Return how many restrictions there are of each tag of OpenStreetMap, if there are tags."""
+    signs = turns["tag"].str.replace("^(no|only)_", "", regex=True).value_counts()
+    parts = [f"{TURN_NAMES[s]} {s} {n}" for s, n in signs.items() if s in TURN_NAMES]
+    return f"({'、'.join(parts)})" if parts else ""
+
+
+def _detours_text(detours: pd.DataFrame | None) -> list[str]:
+    """Return what the ways round forbidden turns take."""
+    if detours is None or detours.empty:
+        return []
+    extra = detours["extra"].to_numpy()
+    never, longer = np.isinf(extra), np.isfinite(extra) & (extra > 0.01)
+    parts = [f"  影响 effect: 所禁转弯 forbidden turns {len(extra)}"]
+    if longer.any():
+        middle, most = np.median(extra[longer]), extra[longer].max()
+        parts.append(
+            f"要绕行 make a detour {longer.sum()}"
+            f"(中位 median {middle:.1f} 分 min,最多 most {most:.1f} 分 min)"
+        )
+    if never.any():
+        parts.append(f"一小时内绕不到 no way within an hour {never.sum()}")
+    if not (longer | never).all():
+        parts.append(f"不影响最快路线 fastest way untouched {(~longer & ~never).sum()}")
+    return ["、".join(parts)]
+
+
+def network_text(network: Network, detours: pd.DataFrame | None = None) -> str:
+    """Return what a network holds: by class and status, its parts, how well it is known.
+
+    `detours` as `spatialplan.detours.detours` returns them.
+    """
     links = network.links
     table = links.assign(
         等级=links["class"].map({name: zh for name, (zh, _) in CLASSES.items()}),
@@ -168,7 +217,7 @@ def network_text(network: Network) -> str:
             f"{size}、{links['length_km'].sum():.0f} km",
             f"公路连通部分 road components: {len(parts)}(最大 {max(parts, default=0)} 个节点)",
             f"里程依据 length basis: {shares}",
-            *_turns_text(network),
+            *_turns_text(network, detours),
             "",
             text_table(sums),
         ]

@@ -25,7 +25,7 @@ import pandas as pd
 
 from spatialplan.network import RAIL, VIA, Arcs, Network, as_restrictions
 
-__all__ = ["followed", "named", "restricted", "usable"]
+__all__ = ["followed", "forbidden_turns", "named", "restricted", "usable"]
 
 TURNING_LINKS = 3
 
@@ -79,6 +79,29 @@ def _via(text: str) -> list[str]:
 def usable(network: Network, restrictions: pd.DataFrame) -> np.ndarray:
     """Return which restrictions count: their node and links are here, meet, and can be run."""
     return np.array([path is not None for path in _paths(network, restrictions)], dtype=bool)
+
+
+def forbidden_turns(network: Network) -> pd.DataFrame:
+    """Return the turns that the restrictions of a network forbid, those of `only` each by each.
+
+    Returns
+    -------
+    DataFrame
+        Positions in the tables of the network: ``first`` and ``last`` (the link one comes by, and
+        the one that may not follow), ``start`` and ``end`` (the nodes where those begin and end),
+        ``node`` (where the last begins). Turning round is left out: it leads nowhere new.
+    """
+    found = [
+        (path[0], path[-1], last)
+        for path, links in _forbidden(network, network.restrictions).items()
+        for last in sorted(links)
+    ]
+    enters, steps, last = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    node = _heads(network, steps)
+    start, end = _heads(network, enters ^ 1), _heads(network, _step(network, last, node))
+    columns = {"first": enters // 2, "node": node, "last": last, "start": start, "end": end}
+    table = pd.DataFrame(columns)
+    return table[(table["start"] != table["end"]) & (_step(network, last, node) >= 0)]
 
 
 def restricted(network: Network, arcs: Arcs, restrictions: pd.DataFrame | None = None) -> Arcs:
