@@ -287,6 +287,17 @@ def test_steps_that_take_long_are_told_on_standard_error(tmp_path, capsys, monke
     assert told.index("读取 reading a.gpkg") < told.index("写入 writing")
 
 
+def test_the_mapping_that_help_shows_is_one(tmp_path, capsys):
+    lines = cli.COLUMNS_HELP.strip().splitlines()
+    (tmp_path / "map.yaml").write_text("\n".join(lines[1:]), encoding="utf-8")
+    columns = readers.Columns.read(tmp_path / "map.yaml")
+    assert columns.columns == {"class": "技术等级", "length_km": "里程"}
+    assert columns.defaults["status"] == "open"
+    with pytest.raises(SystemExit):
+        cli.main(["network", "import", "--help"])
+    assert lines[1] in capsys.readouterr().out
+
+
 def test_no_password_is_shown(tmp_path, capsys, monkeypatch):
     from spatialplan import postgis
 

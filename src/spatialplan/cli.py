@@ -206,6 +206,7 @@ def _add_network(commands: argparse._SubParsersAction) -> None:
     text = "导入 OSM 文件、矢量文件、GraphML 或 PostGIS 表。Bring in a network."
     parser = _command(verbs, "import", _import, text)
     parser.add_argument("source", metavar="FILE|postgresql://…?table=NAME")
+    parser.epilog, parser.formatter_class = COLUMNS_HELP, argparse.RawDescriptionHelpFormatter
     _import_options(parser)
     parser.add_argument("--layer", default="", metavar="NAME", help="线图层 layer of lines")
     parser.add_argument(
@@ -231,6 +232,15 @@ def _add_network(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--endpoint", default="", metavar="URL", help="服务器 server(…/api)")
     parser.add_argument("--cache", default="", metavar="DIR", help="缓存 cache(.cache/overpass)")
     _import_options(parser)
+
+
+COLUMNS_HELP = """
+--columns 的文件这样写(都可省略) what the file of --columns holds, each part if wanted:
+columns: {class: 技术等级, length_km: {column: 里程, unit: m}}
+values: {class: {甲: class1}, oneway: {单: yes}}
+defaults: {class: class3, status: open}
+# 左边可用 our columns: class design_speed_kmh length_km ref name_zh oneway mode link_id status opened
+"""
 
 
 def _import_options(parser: argparse.ArgumentParser) -> None:
