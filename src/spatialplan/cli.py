@@ -239,7 +239,7 @@ COLUMNS_HELP = """
 columns: {class: 技术等级, length_km: {column: 里程, unit: m}}
 values: {class: {甲: class1}, oneway: {单: yes}}
 defaults: {class: class3, status: open}
-# 左边可用 our columns: class design_speed_kmh length_km ref name_zh oneway mode link_id status opened
+# 左边可用 ours: class design_speed_kmh length_km ref name_zh oneway mode link_id status opened
 """
 
 
