@@ -452,11 +452,16 @@ def test_gcj02_is_told_beside_a_known_network(tmp_path, capsys, share, shifted):
     # Told, but not mended unasked.
     found = network.read(tmp_path / "net.gpkg").links.geometry.total_bounds
     assert found == pytest.approx(frame.total_bounds, abs=1e-6)
+    out = run(capsys, *words, "--gcj02")[1]
+    told = next(line for line in out.splitlines() if "known.gpkg" in line)
+    assert ("该纠回" in told) == shifted
+    assert ("去掉 --gcj02" in told) == (not shifted)
 
 
 def test_roads_elsewhere_tell_nothing_of_gcj02():
     lines = town(1).geometry.to_numpy()
     away = shapely.transform(lines, lambda xy: xy + 1)
     assert offset.compare(lines, away).shifted is None
+    assert "太少" in offset.compare(lines, away).line("known.gpkg")
     beside = shapely.transform(lines, lambda xy: xy + np.array([0.004, 0.003]))
     assert offset.compare(lines, beside).shifted is None

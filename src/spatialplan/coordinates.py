@@ -169,7 +169,8 @@ def _of_gcj02(
     if mends.gcj02:
         yield "已从 GCJ-02 纠回 WGS84 shifted back from GCJ-02"
     if known is not None:
-        yield offset.compare(lines.geometry.to_numpy(), known.lines).line(known.name)
+        fit = offset.compare(lines.geometry.to_numpy(), known.lines)
+        yield fit.line(known.name, mended=mends.gcj02)
     elif not mends.gcj02 and re.search(_GCJ02_NAMES, where, flags=re.IGNORECASE):
         yield (
             "文件名像 GCJ-02(高德、腾讯)坐标;若是,请加 --gcj02,否则偏 300–700 m;"

@@ -49,19 +49,33 @@ class Fit:
             return True
         return False if self.as_is >= max(self.moved_back, self.aside) + MARGIN else None
 
-    def line(self, name: str) -> str:
-        """Return the figures and what they say as a line of text; `name` is the known network's."""
-        zh, en = {
-            True: ("像 GCJ-02 坐标,请加 --gcj02", "looks like GCJ-02: add --gcj02"),
-            False: ("不是 GCJ-02 坐标,不要加 --gcj02", "not GCJ-02: no --gcj02"),
-            None: ("看不出是否 GCJ-02 坐标", "nothing can be said of GCJ-02"),
-        }[self.shifted]
+    def line(self, name: str, *, mended: bool = False) -> str:
+        """Return the figures and what they say as a line of text.
+
+        `name` is the known network's; `mended` says whether the lines are being moved back.
+        """
+        beside = (
+            f"与 {name} 相比 compared: 距其道路 {BESIDE_M / 1000:.0f} km 以内有 {self.spots} 处"
+        )
+        if self.spots < FEWEST_SPOTS:
+            return f"{beside},太少,看不出是否 GCJ-02 坐标 too few to tell GCJ-02 by"
+        zh, en = _SAYS[self.shifted, mended]
         return (
-            f"与 {name} 相比 compared: {self.spots} 处中,离其道路 {NEAR_M:.0f} m 以内的"
+            f"{beside},其中 {NEAR_M:.0f} m 以内的 near: "
             f"原样 as it is {self.as_is:.0%}、按 GCJ-02 纠回 moved back {self.moved_back:.0%}、"
             f"移向别处至多 elsewhere {self.aside:.0%}"
             f"(此处 GCJ-02 偏东 {self.east_m:.0f} m、偏北 {self.north_m:.0f} m);{zh} {en}"
         )
+
+
+_SAYS = {
+    (True, False): ("像 GCJ-02 坐标,请加 --gcj02", "looks like GCJ-02: add --gcj02"),
+    (True, True): ("是 GCJ-02 坐标,该纠回", "GCJ-02, rightly moved back"),
+    (False, False): ("不是 GCJ-02 坐标", "not GCJ-02"),
+    (False, True): ("不是 GCJ-02 坐标,请去掉 --gcj02", "not GCJ-02: leave --gcj02 out"),
+    (None, False): ("看不出是否 GCJ-02 坐标", "nothing can be said of GCJ-02"),
+    (None, True): ("看不出是否 GCJ-02 坐标", "nothing can be said of GCJ-02"),
+}
 
 
 def compare(lines: np.ndarray, known: np.ndarray) -> Fit:
