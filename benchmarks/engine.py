@@ -358,9 +358,9 @@ def edits(case: Case, runs: int) -> Part:
     worst = max(rows, key=lambda row: row[1])
     note = (
         f"Fresh computation: {whole * 1e3:,.0f} ms, finding the core of the changed graph "
-        "included. Equal to it in every unit, all edits tried. A repair costs, for each pair that "
-        "changes, a little more than a plain search does for each pair: where many change, as "
-        "when a busy expressway is closed, it cannot be a small share of the whole."
+        "included. Equal to it in every unit, all edits tried. A repair costs what copying the "
+        "times costs and, for each pair that changes, as much as a plain search for each pair; "
+        "twice that where a road was closed, since what loses by it has to be found first."
     )
     lines = [
         "### After one edit, 30 origins to all",

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spatialplan import assessment, engine, network, reduction, searches, standards, travel
+from spatialplan import assessment, engine, kernels, network, reduction, searches, standards, travel
 from spatialplan.engine import UNITS_PER_MINUTE, Change, compile_arcs
 from spatialplan.errors import InputError
 from spatialplan.places import Place
@@ -107,6 +107,30 @@ def test_several_starts_with_minutes_already_spent(seed: int, either: str) -> No
     start = [(3, 2.0), (17, 0.0), (3, 9.0), (40, 4000.0)]
     found = engine.minutes_from(compiled(seed), start)
     assert np.array_equal(found, expected(seed, start))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), shift=st.integers(0, 24), room=st.integers(1, 80))
+def test_search_is_exact_for_any_width_of_buckets_and_any_pool(
+    seed: int, shift: int, room: int
+) -> None:
+    graph = compiled(seed)
+    longest = int(graph.arcs[:, 1].max()) >> shift
+    queue = shift, 1 << (longest + 1).bit_length()
+    place, spent = graph.rank[[3]], np.zeros(1, np.int32)
+    graph_and_start = graph.pointer, graph.arcs, place, spent
+    pool, dist = np.empty((room, 3), np.int32), np.empty(graph.size, np.int32)
+    limit = engine.LONGEST_SEARCH
+    kernels.search(*graph_and_start, limit, queue, place[:0], pool, dist)
+    right = expected(seed, [(3, 0)])
+    assert np.array_equal(engine.to_minutes(dist)[graph.rank], right)
+    dist[:] = engine.UNREACHED
+    found, minutes = kernels.within(
+        *graph_and_start, limit, queue, pool, dist, graph.vertex, float(UNITS_PER_MINUTE)
+    )
+    assert (dist == engine.UNREACHED).all()
+    assert sorted(found.tolist()) == np.flatnonzero(np.isfinite(right)).tolist()
+    assert np.array_equal(minutes, right[found])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -377,7 +401,25 @@ def test_repair_where_nearly_everything_is_lost() -> None:
     assert found.minutes()[0].tolist() == [0.0, 1.0] + [np.inf] * 39
 
 
-def test_repair_of_more_rows_than_a_word_has_bits() -> None:
+def test_repair_over_an_arc_that_got_faster_behind_one_that_got_slower() -> None:
+    """The way there and its end both got another time, though the sum is not what it was."""
+    line = compile_arcs(np.arange(3), np.arange(1, 4), np.array([1.0, 10.0, 1.0]), 4)
+    before = engine.times(line, [0])
+    found = engine.rerun(before, Change([0, 1], [15.0, 9.5]))
+    assert found.minutes()[0].tolist() == [0.0, 15.0, 24.5, 25.5]
+    found = engine.rerun(before, Change([0, 1], [np.inf, 0.5], [0], [2], [20.0]))
+    assert found.minutes()[0].tolist() == [0.0, np.inf, 20.0, 21.0]
+
+
+def test_repair_from_a_start_that_was_reached_sooner_from_another() -> None:
+    line = compile_arcs(np.arange(3), np.arange(1, 4), np.ones(3), 4)
+    before = engine.times(line, [[(0, 0.0), (2, 3.0)]])
+    assert before.minutes()[0].tolist() == [0.0, 1.0, 2.0, 3.0]
+    closed = engine.rerun(before, Change([0], [np.inf]))
+    assert closed.minutes()[0].tolist() == [0.0, np.inf, 3.0, 4.0]
+
+
+def test_repair_of_many_rows() -> None:
     found = province(2_000, seed=2)
     arcs = (*found.arcs, found.size)
     before = engine.times(compile_arcs(*arcs, lonlat=found.lonlat), found.seats(80).tolist())

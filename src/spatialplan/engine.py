@@ -103,9 +103,8 @@ def _kernels() -> ModuleType | None:
 
         pointer, arcs = np.array([0, 1, 1], np.int32), np.array([[1, 5]], np.int32)
         dist = np.empty(2, np.int32)
-        none, ring = np.empty(0, np.int32), np.full(8, -1, np.int32)
-        first = np.zeros(1, np.int32)
-        kernels.search(pointer, arcs, first, first, LONGEST_SEARCH, 1, ring, none, dist)
+        first, pool = np.zeros(1, np.int32), np.empty((4, 3), np.int32)
+        kernels.search(pointer, arcs, first, first, LONGEST_SEARCH, (1, 8), _NONE, pool, dist)
     except Exception:  # numba raises many kinds, and LLVM more
         return None
     return kernels if dist.tolist() == [0, 5] else None
@@ -169,6 +168,7 @@ class Compiled:
         turned = Compiled(pointer, arcs, self.given[order], self.rank)
         turned.__dict__["back"] = self
         turned.__dict__["_queue"] = self._queue
+        turned.__dict__["_scratch"] = self._scratch
         return turned
 
     @cached_property
@@ -208,11 +208,15 @@ class Compiled:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """Lend an array of `UNREACHED` (to be given back so) and one of anything."""
+        """Lend an array of `UNREACHED` (to be given back so) and a pool of queue entries.
+
+        The pool has room for a little more than one entry for each vertex.
+        """
         try:
             pair = self._scratch.pop()
         except IndexError:
-            pair = np.full(self.size, UNREACHED, np.int32), np.empty(self.size, np.int32)
+            room = self.size + self.size // 8 + 1
+            pair = np.full(self.size, UNREACHED, np.int32), np.empty((room, 3), np.int32)
         yield pair
         self._scratch.append(pair)
 
@@ -222,8 +226,9 @@ def _buckets(units: np.ndarray) -> tuple[int, int]:
     units = units[units < UNREACHED]
     if not len(units):
         return 0, 2
-    short, longest = np.percentile(units[:: max(len(units) // 10_000, 1)], 1), int(units.max())
-    shift = max(int(short).bit_length() - 1, 0)
+    # Few arcs are shorter than a bucket is wide: within it, vertices are scanned in any order.
+    short, longest = np.percentile(units[:: max(len(units) // 10_000, 1)], 10), int(units.max())
+    shift = int(short).bit_length()
     while (longest >> shift) + 2 > RING_LIMIT:
         shift += 1
     return shift, 1 << ((longest >> shift) + 1).bit_length()
@@ -374,12 +379,8 @@ class _Seeds:
 
     @cached_property
     def soonest(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices and units, each vertex once and the soonest first."""
-        if len(self.nodes) == 1:
-            return self.nodes, self.units
-        order = np.argsort(self.units, kind="stable")
-        _, first = np.unique(self.nodes[order], return_index=True)
-        order = order[np.sort(first)]
+        """Vertices and units, the soonest first."""
+        order = np.argsort(self.units)
         return self.nodes[order], self.units[order]
 
 
@@ -484,9 +485,10 @@ def _fill(
     if kernels is None:
         _fill_slowly(graph, seeds, limit, dist)
         return
-    shift, buckets = graph._queue
-    ring = np.full(buckets, -1, np.int32)
-    kernels.search(graph.pointer, graph.arcs, *seeds.soonest, limit, shift, ring, targets, dist)
+    with graph.scratch() as (_, pool):
+        kernels.search(
+            graph.pointer, graph.arcs, *seeds.soonest, limit, graph._queue, targets, pool, dist
+        )
 
 
 def _fill_slowly(graph: Compiled, seeds: _Seeds, limit: int, dist: np.ndarray) -> None:
@@ -520,9 +522,9 @@ def _fill_by_core(
     """Fill a row through the core; `told` says at which vertices (`reduction.needed`)."""
     from spatialplan.reduction import search_core
 
-    core, (shift, buckets) = graph._core
-    ring = np.full(buckets, -1, np.int32)
-    search_core(core, *seeds.soonest, limit, shift, ring, *told, dist)
+    core, queue = graph._core
+    with graph.scratch() as (_, pool):
+        search_core(core, *seeds.soonest, limit, queue, *told, pool, dist)
 
 
 def _in_threads(work: Callable[[int], object], count: int, workers: int | None) -> None:
@@ -598,13 +600,11 @@ def reached(
         _fill_slowly(used, seeds, most, dist)
         found = np.flatnonzero(dist != UNREACHED)
         return graph.vertex[found], to_minutes(dist[found])
-    shift, buckets = used._queue
-    ring = np.full(buckets, -1, np.int32)
-    with used.scratch() as (dist, room):
-        found, best = kernels.within(
-            used.pointer, used.arcs, *seeds.soonest, most, shift, ring, dist, room
-        )
-    return graph.vertex[found], to_minutes(best)
+    with used.scratch() as (dist, pool):
+        return kernels.within(
+            used.pointer, used.arcs, *seeds.soonest, most, used._queue, pool, dist,
+            graph.vertex, float(UNITS_PER_MINUTE),
+        )  # fmt: skip
 
 
 def nearest(
@@ -673,9 +673,9 @@ def _columns(
     units = np.empty((len(seeds), len(ends)), np.int32)
 
     def work(row: int) -> None:
-        with graph.scratch() as (_, dist):
-            fill(graph, seeds[row], most, dist, told)
-            units[row] = dist[places]
+        dist = np.empty(graph.size, np.int32)
+        fill(graph, seeds[row], most, dist, told)
+        units[row] = dist[places]
 
     _in_threads(work, len(seeds), workers)
     return to_minutes(units)
@@ -772,6 +772,7 @@ def _inserted(
     if not len(added[0]) and len(rank) == graph.size:
         after = Compiled(graph.pointer, arcs, graph.given, rank)
         after.__dict__["entry"] = graph.entry
+        after.__dict__["_scratch"] = graph._scratch
         return after
     order = np.argsort(added[0], kind="stable")
     tail, head, new = (part[order] for part in added)
@@ -829,10 +830,8 @@ def rerun(
 ) -> Times:
     """Return the times after a change, from those before it: equal to a fresh search.
 
-    Arcs that are new or faster cost one search for all starts, cut short where nobody gains:
-    ``d'(s, t) = min(d(s, t), d(s, u) + units(u, v) + d'(v, t))``. Arcs that are closed or
-    slower cost, for each start whose fastest ways use them, a search over the vertices that
-    lose by it.
+    Each start costs a search over the vertices to which its time changes, and one more for
+    those that it reaches over arcs that are closed or slower.
 
     Parameters
     ----------
@@ -852,98 +851,44 @@ def rerun(
             _fill(used, before.seeds[row], before.limit, units[row], _NONE)
         return after
     worse, better = _sorted_edits(before, edit, graph)
-    # Closures are repaired before anything gets faster: otherwise a way that was fastest only
-    # over an arc that has become faster since would not be seen to be lost.
-    middle = _worsened(before.graph, edit) if len(worse) and len(better) else graph
-    between = middle.back if before.backward else middle
     early = before.graph.back if before.backward else before.graph
-    if len(worse):
-        between.back  # noqa: B018 - made before the threads, not once by each
+    # Only what got worse is looked back from: else the graph is not turned round for nothing.
+    back = used.back if len(worse) else used
+    graphs = [(part.pointer, part.arcs) for part in (early, used, back)]
 
-    from spatialplan.repair import MOST_ROWS
+    from spatialplan.repair import repair
 
-    # Neighbouring origins gain by the same roads: dealt out, so that threads share alike.
-    count = max(min(workers or cores(), rows), -(-rows // MOST_ROWS))
-    hands = [np.arange(first, rows, count) for first in range(count)]
+    def mend(row: int) -> None:
+        if units is not before.units:
+            units[row, :old] = before.units[row]
+        units[row, old:] = UNREACHED
+        with used.scratch() as (_, pool):
+            repair(
+                *graphs, worse, better, *before.seeds[row].soonest, before.limit, used._queue,
+                pool, units[row],
+            )  # fmt: skip
 
-    def mend(hand: int) -> None:
-        for row in hands[hand]:
-            if units is not before.units:
-                units[row, :old] = before.units[row]
-            units[row, old:] = UNREACHED
-        if len(worse):
-            _raise(after, early, between, hands[hand], worse)
-        if len(better):
-            _lower(after, used, hands[hand], better)
-
-    _in_threads(mend, count, workers)
+    _in_threads(mend, rows, workers)
     return after
 
 
 def _sorted_edits(before: Times, edit: Change, after: Compiled) -> tuple[np.ndarray, np.ndarray]:
     """Return arcs that got worse as (tail, head, units before), better as (…, units after)."""
     old = before.graph
-    entry = old.entry[np.asarray(edit.arcs, np.int64)]
+    numbers = np.asarray(edit.arcs, np.int64)
+    entry = old.entry[numbers]
     tail = np.searchsorted(old.pointer, entry, side="right") - 1
     units = old.arcs[entry, 1].astype(np.int64), to_units(np.asarray(edit.minutes, dtype=float))
     ends = np.column_stack([tail, old.arcs[entry, 0]]).astype(np.int64)
     new = np.column_stack([after.rank[list(edit.tail)], after.rank[list(edit.head)]])
     new = np.column_stack([new, to_units(np.asarray(edit.added, dtype=float))]).astype(np.int64)
-    worse = np.column_stack([ends, units[0]])[_slower(old, edit)]
+    slower = (units[1] > units[0]) & ~np.isin(numbers, edit.replaced)
+    worse = np.column_stack([ends, units[0]])[slower]
     better = np.column_stack([ends, units[1]])[units[1] < units[0]]
     better = np.concatenate([better, new.reshape(-1, 3)])
     if before.backward:
         worse, better = worse[:, [1, 0, 2]], better[:, [1, 0, 2]]
     return worse, better
-
-
-def _worsened(graph: Compiled, edit: Change) -> Compiled:
-    """Return the graph after only those parts of a change that make it slower."""
-    numbers, minutes = np.asarray(edit.arcs, np.int64), np.asarray(edit.minutes, dtype=float)
-    slower = _slower(graph, edit)
-    return change(graph, Change(numbers[slower], minutes[slower]))
-
-
-def _slower(graph: Compiled, edit: Change) -> np.ndarray:
-    """Return which of the arcs of a change make something slower."""
-    numbers = np.asarray(edit.arcs, np.int64)
-    units = to_units(np.asarray(edit.minutes, dtype=float))
-    return (units > graph.arcs[graph.entry[numbers], 1]) & ~np.isin(numbers, edit.replaced)
-
-
-def _raise(
-    after: Times, old: Compiled, used: Compiled, rows: np.ndarray, worse: np.ndarray
-) -> None:
-    """Make some rows right after arcs got worse."""
-    from spatialplan.repair import worsen
-
-    starts = np.concatenate(
-        [
-            np.column_stack([np.full_like(seeds.units, row), seeds.nodes, seeds.units])
-            for row, seeds in ((row, after.seeds[row]) for row in rows.tolist())
-        ]
-    )
-    shift, buckets = used._queue
-    ring = np.full(buckets, -1, np.int32)
-    with used.scratch() as (label, touched):
-        worsen(
-            old.pointer, old.arcs, used.pointer, used.arcs, used.back.pointer, used.back.arcs,
-            worse, rows, starts, after.units, after.limit, shift, ring, label, touched,
-        )  # fmt: skip
-
-
-def _lower(after: Times, used: Compiled, rows: np.ndarray, better: np.ndarray) -> None:
-    """Make some rows right after arcs got better, one arc after the other."""
-    from spatialplan.repair import improve
-
-    shift, buckets = used._queue
-    ring = np.full(buckets, -1, np.int32)
-    with used.scratch() as (label, touched):
-        for arc in better:
-            improve(
-                used.pointer, used.arcs, arc, rows, after.units, after.limit, shift, ring,
-                label, touched,
-            )  # fmt: skip
 
 
 # Copies beside a network file

@@ -20,17 +20,13 @@ __all__ = [
     "breadth_first",
     "in_minutes",
     "jit",
-    "larger",
-    "put",
     "search",
     "spread",
-    "take",
     "within",
 ]
 
 UNREACHED = 2**31 - 1
 NODE, KEY, NEXT = 0, 1, 2  # columns of the pool of queue entries
-FIRST_POOL = 4096
 
 
 def jit(function: Callable) -> Any:
@@ -42,134 +38,102 @@ def jit(function: Callable) -> Any:
 
 
 # The queue: a ring of buckets, each a linked list of entries (vertex, key) in a pool. An entry
-# whose key is not the vertex's any more is dropped when it comes up.
+# whose key is not the vertex's any more is dropped when it comes up. Entries stay in the pool
+# after that: they tell what was reached.
 
 
 @jit
-def put(ring, pool, free, used, slot, node, key):
-    """Put an entry into a bucket; return the first free entry and how many were ever used."""
-    if free < 0:
-        entry = np.uint64(used)
-        used += 1
-    else:
-        entry = np.uint64(free)
-        free = np.int64(pool[entry, NEXT])
-    pool[entry, NODE] = node
-    pool[entry, KEY] = key
-    pool[entry, NEXT] = ring[slot]
-    ring[slot] = entry
-    return free, used
+def spread(pointer, arcs, nodes, units, limit, queue, targets, pool, dist):
+    """Settle what is reached sooner than `dist` says from `nodes`, each begun at its `units`.
 
-
-@jit
-def take(ring, pool, free, slot):
-    """Take an entry out of a bucket that is not empty; return it and the first free entry."""
-    first = np.int64(ring[slot])
-    entry = np.uint64(first)
-    ring[slot] = pool[entry, NEXT]
-    pool[entry, NEXT] = free
-    return np.uint64(pool[entry, NODE]), np.int64(pool[entry, KEY]), first
-
-
-@jit
-def larger(pool, more):
-    """Return the pool with more room."""
-    found = np.empty((2 * len(pool) + more, 3), np.int32)
-    found[: len(pool)] = pool
-    return found
-
-
-@jit
-def spread(pointer, arcs, nodes, dist, limit, shift, ring, targets, reached):
-    """Settle everything that can be reached from `nodes`, whose `dist` is set already.
-
-    Buckets are ``2 ** shift`` units wide. A vertex that improves within the bucket that is
-    being emptied is scanned again, so the result is exact for any width. `nodes` ascend by
-    bucket. `ring` is all -1, a power of two in length and longer than any arc in buckets.
-    Stops when all `targets` are final. Notes in `reached`, unless it is empty, which vertices
-    were reached after the `nodes`, and returns their number.
+    `queue` is the width of a bucket as a power of two, and how many there are: a power of two,
+    more than any arc is long in buckets. A vertex that improves within the bucket that is
+    being emptied is scanned again, so the result is exact for any width. `units` ascend.
+    Stops when all `targets` are final. Returns the pool, larger if it had to be, and the number
+    of its entries: one for each time that a vertex improved.
     """
-    one, mask, wide = np.uint64(1), np.uint64(len(ring) - 1), np.uint64(shift)
-    pool = np.empty((FIRST_POOL, 3), np.int32)
-    free, used, waiting = np.int64(-1), np.int64(0), 0
-    keys = dist[nodes]
-    fed, done, count = 0, 0, 0
-    noting = len(reached) > 0
+    one, wide, mask = np.uint64(1), np.uint64(queue[0]), np.uint64(queue[1] - 1)
+    ring = np.full(queue[1], -1, np.int32)
+    used, taken, fed, done = np.int64(0), np.int64(0), 0, 0
     bucket = np.uint64(0)
-    while waiting > 0 or fed < len(nodes):
-        if waiting == 0:
-            bucket = max(bucket, np.uint64(keys[fed]) >> wide)
+    while taken < used or fed < len(nodes):
+        if taken == used:
+            bucket = max(bucket, np.uint64(units[fed]) >> wide)
         slot = bucket & mask
-        while fed < len(nodes) and np.uint64(keys[fed]) >> wide <= bucket:
+        while fed < len(nodes) and np.uint64(units[fed]) >> wide <= bucket:
             if used == len(pool):
-                pool = larger(pool, 1)
-            free, used = put(ring, pool, free, used, slot, nodes[fed], keys[fed])
-            waiting += 1
+                pool = _larger(pool)
+            if units[fed] < dist[nodes[fed]] and units[fed] <= limit:
+                dist[nodes[fed]] = units[fed]
+                pool[used, NODE], pool[used, KEY] = nodes[fed], units[fed]
+                pool[used, NEXT], ring[slot] = ring[slot], used
+                used += 1
             fed += 1
         while ring[slot] >= 0:
-            node, key, free = take(ring, pool, free, slot)
-            waiting -= 1
-            if dist[node] != key:
-                continue
+            entry = np.uint64(ring[slot])
+            node, key = np.uint64(pool[entry, NODE]), np.int64(pool[entry, KEY])
             arc, end = np.uint64(pointer[node]), np.uint64(pointer[node + one])
             if used + np.int64(end - arc) > len(pool):
-                pool = larger(pool, np.int64(end - arc))
+                break
+            ring[slot] = pool[entry, NEXT]
+            taken += 1
+            if dist[node] != key:
+                continue
             while arc < end:
-                head = np.uint64(arcs[arc, 0])
-                after = key + np.int64(arcs[arc, 1])
+                head, after = np.uint64(arcs[arc, 0]), key + np.int64(arcs[arc, 1])
                 arc += one
-                before = dist[head]
-                if after < before and after <= limit:
-                    if noting and before == UNREACHED:
-                        reached[count] = head
-                        count += 1
-                    dist[head] = after
-                    slot_of = (np.uint64(after) >> wide) & mask
-                    free, used = put(ring, pool, free, used, slot_of, head, after)
-                    waiting += 1
+                # Chance decides whether it is better: chosen between values, since a jump that
+                # cannot be foreseen costs more than to write an entry that does not count.
+                before, to = np.int64(dist[head]), (np.uint64(after) >> wide) & mask
+                entry, top = np.uint64(used), np.int64(ring[to])
+                better = (after < before) & (after <= limit)
+                pool[entry, NODE], pool[entry, KEY], pool[entry, NEXT] = head, after, top
+                ring[to] = used if better else top
+                dist[head] = after if better else before
+                used += better
+        if ring[slot] >= 0:
+            pool = _larger(pool)  # here, since among the arcs it would cost a fifth of the speed
+            continue
         bucket += one
         if len(targets) > 0:
             while done < len(targets) and np.uint64(dist[targets[done]]) >> wide < bucket:
                 done += 1
             if done == len(targets):
-                ring[:] = -1
                 break
-    return count
+    return pool, used
 
 
 @jit
-def _begin(nodes, units, limit, dist):
-    """Set the starts within the limit and return them."""
-    count = np.searchsorted(units, limit, side="right")
-    for i in range(count):
-        dist[nodes[i]] = units[i]
-    return nodes[:count]
+def _larger(pool):
+    """Return the pool with twice the room."""
+    found = np.empty((2 * len(pool), 3), np.int32)
+    found[: len(pool)] = pool
+    return found
 
 
 @jit
-def search(pointer, arcs, nodes, units, limit, shift, ring, targets, dist):
-    """Fill `dist` with the units from the nearest of `nodes`, each begun at its `units`.
-
-    Each of `nodes` is there once; `units` ascend.
-    """
+def search(pointer, arcs, nodes, units, limit, queue, targets, pool, dist):
+    """Fill `dist` with the units from the nearest of `nodes`, each begun at its `units`."""
     dist[:] = UNREACHED
-    begun = _begin(nodes, units, limit, dist)
-    spread(pointer, arcs, begun, dist, limit, shift, ring, targets, begun[:0])
+    spread(pointer, arcs, nodes, units, limit, queue, targets, pool, dist)
 
 
 @jit
-def within(pointer, arcs, nodes, units, limit, shift, ring, dist, reached):
-    """Return the vertices reached and their units; the cost depends on their number only.
+def within(pointer, arcs, nodes, units, limit, queue, pool, dist, vertex, per_minute):
+    """Return the vertices reached, by the numbers that `vertex` has for them, and the minutes.
 
-    `dist` is all `UNREACHED` before and after; `reached` has room for all vertices.
+    The cost depends on their number only. `dist` is all `UNREACHED` before and after.
     """
-    begun = _begin(nodes, units, limit, dist)
-    count = spread(pointer, arcs, begun, dist, limit, shift, ring, begun[:0], reached)
-    found = np.concatenate((begun, reached[:count]))
-    best = dist[found]
-    for i in range(len(found)):
-        dist[found[i]] = UNREACHED
-    return found, best
+    pool, used = spread(pointer, arcs, nodes, units, limit, queue, nodes[:0], pool, dist)
+    found, minutes = np.empty(used, np.int32), np.empty(used)
+    count = np.uint64(0)
+    for i in range(used):
+        node, key = np.uint64(pool[np.uint64(i), NODE]), pool[np.uint64(i), KEY]
+        found[count], minutes[count] = vertex[node], key / per_minute
+        best = dist[node]
+        count += np.uint64(best == key)
+        dist[node] = UNREACHED if best == key else best
+    return found[:count], minutes[:count]
 
 
 @jit

@@ -294,7 +294,7 @@ def _climb(core, nodes, units, limit, dist):
 
 
 @jit
-def search_core(core, starts, units, limit, shift, ring, told, targets, dist):
+def search_core(core, starts, units, limit, queue, told, targets, pool, dist):
     """Fill `dist` with the units from the nearest of `starts`, each begun at its `units`.
 
     `told` are the places of the vertices to be told besides the core, last first; `targets`
@@ -303,7 +303,7 @@ def search_core(core, starts, units, limit, shift, ring, told, targets, dist):
     dist[:] = UNREACHED
     above, begun = _climb(core, starts, units, limit, dist)
     inner = np.empty(len(core.nodes), np.int32)
-    search(core.pointer, core.arcs, above, begun, limit, shift, ring, targets, inner)
+    search(core.pointer, core.arcs, above, begun, limit, queue, targets, pool, inner)
     for i in range(len(inner)):
         dist[core.nodes[i]] = inner[i]
     one, taken, first, near = np.uint64(1), core.taken, core.first, core.near
