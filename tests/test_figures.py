@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import re
 
+import geopandas as gpd
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -437,3 +438,46 @@ def test_a_save_that_fails_leaves_the_old_file(drawn, tmp_path, monkeypatch):
         figures.save(drawn["matrix"], target)
     assert target.with_suffix(".svg").read_text(encoding="utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
+
+
+# --- networks of one's own ------------------------------------------------------------------------
+
+
+def _crowd(linxia, count):
+    """The links of the plan's network with so many more of class IV, all in one spot."""
+    links = linxia.graph.network.links
+    lines = [shapely.LineString([(103.2, 35.6), (103.21, 35.6 + i / 1e6)]) for i in range(count)]
+    more = links.iloc[[0] * count].assign(**{"class": "class4", "mode": "road"})
+    more = more.set_geometry(lines, crs=4326).set_axis([f"x{i}" for i in range(count)])
+    return gpd.GeoDataFrame(pd.concat([links, more]), crs=4326)
+
+
+def test_of_a_large_network_the_higher_classes_are_drawn(linxia):
+    links = _crowd(linxia, figures.MOST_LINES)
+    found = figures.drawable(links, linxia.frame)
+    assert 0 < len(found) <= figures.MOST_LINES
+    assert "class4" in found.attrs["left_out"]
+    assert "class4" not in set(found["class"])
+    assert {"expressway", "class1", "class2"} <= set(found["class"])
+    assert "四级公路" in figures._left_out(found)[0][1]
+    few = links.iloc[:100]
+    assert figures.drawable(few, linxia.frame) is few
+
+
+def test_the_highest_class_is_drawn_however_many_there_are(linxia):
+    links = _crowd(linxia, figures.MOST_LINES + 1)
+    links = links[links["class"] == "class4"]
+    assert len(figures.drawable(links, linxia.frame)) > figures.MOST_LINES
+
+
+def test_no_minutes_are_shown_where_the_network_ends(linxia):
+    west, south, east, _ = linxia.frame.total_bounds
+    half = shapely.box(west, south, east, 35.6)
+    data = dataclasses.replace(linxia, extent=half)
+    away = {place.name_zh for place in data.untold}
+    assert "永靖县" in away
+    assert "永靖县" not in {place.name_zh for place in data.told_seats}
+    found = words(figures.travel_circles(data))
+    assert "永靖县 路网以外" in found
+    assert not re.search("永靖县 [0-9]+分钟", found)
+    assert "永靖县" not in words(figures.travel_matrix(data))

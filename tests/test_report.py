@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import re
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +13,21 @@ from types import SimpleNamespace
 import pyogrio
 import pytest
 from openpyxl import load_workbook
+from tests import test_ownnetwork as toy
 
-from spatialplan import cli, dossier, maps, pages, plan, printing, report, script, targets
+from spatialplan import (
+    cli,
+    dossier,
+    maps,
+    network,
+    pages,
+    plan,
+    printing,
+    province,
+    report,
+    script,
+    targets,
+)
 from spatialplan.errors import InputError
 from spatialplan.files import data_dir
 
@@ -441,3 +456,178 @@ def test_drawing_works_where_no_process_can_be_started(tmp_path, monkeypatch):
             easel._start(report._MapJob(found, tmp_path / "a.html"))
             easel.finish()
     assert drawn == ["a.html"]
+
+
+# --- a network of one's own ---------------------------------------------------------------------
+
+
+def _own_report(folder: Path, capsys, *words: object) -> Path:
+    """Report on the toy plan with these words; return the folder."""
+    out = folder / "out"
+    asked = ["report", "--plan", folder / "own.yaml", *words, "--out", out]
+    assert cli.main([str(word) for word in asked]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    return out
+
+
+def _rows(folder: Path, table: str) -> list[dict]:
+    with (folder / f"tables/{table}.csv").open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def toy_plan(tmp_path) -> Path:
+    """A plan of three places on two roads, and a target about a town far off."""
+    far = toy.trip(id="F", title_zh="远", origins=["aa"], destinations=["jingning-xian"])
+    near = toy.trip(id="T", title_zh="近", origins=["aa"], destinations=["bb", "cc"])
+    core = {"id": "core", "structure": "一心", "kind": "core", "name_zh": "一心",
+            "members": ["aa"]}  # fmt: skip
+    toy.plan_file(tmp_path, places=toy.OWN, elements=[core], targets=[near, far])
+    toy.roads(source="© Somebody, ODbL 1.0").write(tmp_path / "n.gpkg")
+    return tmp_path
+
+
+def test_a_report_on_a_network_of_ones_own_says_what_check_says(toy_plan, capsys):
+    out = _own_report(toy_plan, capsys, "--network", toy_plan / "n.gpkg")
+    words = ("--plan", toy_plan / "own.yaml", "--network", toy_plan / "n.gpkg")
+    told = toy.check(capsys, *words)
+    rows = {row["id"]: row for row in _rows(out, "verdicts")}
+    assert set(rows) == {"own/T", "own/F"}
+    for row in rows.values():
+        wanted = told[row["id"].split("/")[1]]
+        assert row["verdict"] == wanted["verdict"]
+        assert row["evidence"] == wanted["evidence"]
+        assert row["scenario"] == "network"
+    ties = {row["place_id"]: row for row in _rows(out, "ties")}
+    assert ties["aa"]["node_id"] == "n1"
+    assert float(ties["aa"]["km"]) == pytest.approx(0.3, abs=0.01)
+    assert ties["bb"]["how_zh"] == "在路段上新设节点"
+    pages_ = sorted(path.name for path in (out / "pages").iterdir())
+    assert pages_ == ["own.network.html"]
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "n.gpkg" in index
+    assert "© Somebody, ODbL 1.0" in index
+    assert "没有通车年月" in index
+    assert "乙园" in index
+    page = (out / "pages/own.network.html").read_text(encoding="utf-8")
+    assert script.wide("在路网范围以外,不计用时、不下结论:") in page
+    *_, whole = dossier.gather(
+        [str(toy_plan / "own.yaml")], [], None, "operating", network=toy_plan / "n.gpkg"
+    )
+    assert "静宁县" in {place.name_zh for place in whole.chapters[0].untold}
+    assert "© Somebody, ODbL 1.0" in (out / "maps/own.network.html").read_text(encoding="utf-8")
+    layers = {name for name, _ in pyogrio.list_layers(out / "layers/report.gpkg")}
+    assert {"links_network", "nodes_network", "elements_areas", "circles"} <= layers
+    for path in [out / "index.html", *(out / "pages").iterdir()]:
+        assert not _Page(path).open
+
+
+def test_ties_by_hand_go_into_the_report(toy_plan, capsys):
+    (toy_plan / "t.csv").write_text("place_id,node_id\naa,n2\n", encoding="utf-8")
+    words = ("--network", toy_plan / "n.gpkg", "--ties", toy_plan / "t.csv")
+    out = _own_report(toy_plan, capsys, *words)
+    ties = {row["place_id"]: row for row in _rows(out, "ties")}
+    assert (ties["aa"]["node_id"], ties["aa"]["how_zh"]) == ("n2", "人工指定")
+    pairs = {row["destination"]: row for row in _rows(out, "pairs") if row["target"] == "own/T"}
+    assert float(pairs["cc"]["km"]) == pytest.approx(40.0)
+
+
+def test_a_network_with_dates_is_compared_by_year(tmp_path):
+    toy.plan_file(tmp_path, places=toy.OWN, targets=[toy.trip(origins=["aa"], destinations=["cc"])])
+    toy.roads(opened="2023-06").write(tmp_path / "n.gpkg")
+    *chapters, whole = dossier.gather(
+        [str(tmp_path / "own.yaml")], [], None, "operating", network=tmp_path / "n.gpkg"
+    )
+    found = {chapter.scenario.id: chapter.verdicts["own/T"].value for chapter in chapters}
+    assert next(iter(found)) == "network"
+    assert found["linxia-base-2021"] is None or found["linxia-base-2021"] != found["network"]
+    assert found["linxia-open-2024"] == found["network"]
+    assert "1 / 2" in whole.omitted[0][0]
+    assert whole.today(whole.plans[0]).scenario.id == "network"
+
+
+def test_what_is_compared_with_may_be_another_file(toy_plan, capsys):
+    toy.roads(source="s").write(toy_plan / "old.gpkg")
+    old = network.read(toy_plan / "old.gpkg")
+    longer = old.links.assign(length_km=old.links["length_km"] * 2)
+    replace(old, links=longer).write(toy_plan / "old.gpkg")
+    words = ("--network", toy_plan / "n.gpkg", "--against", toy_plan / "old.gpkg")
+    out = _own_report(toy_plan, capsys, *words)
+    [row] = [row for row in _rows(out, "edits-pairs") if row["target"] == "own/T"][:1]
+    assert float(row["minutes_before"]) > float(row["minutes_after"])
+    page = (out / "pages/own.network.compared.html").read_text(encoding="utf-8")
+    assert "与“old”对比" in page
+    assert (out / "maps/own.network.compared.html").is_file()
+    assert "links_against" in {name for name, _ in pyogrio.list_layers(out / "layers/report.gpkg")}
+
+
+def test_the_same_network_is_not_compared_with_itself(toy_plan):
+    path = toy_plan / "n.gpkg"
+    (chapter, _) = dossier.gather(
+        [str(toy_plan / "own.yaml")], [], None, "operating", network=path, against=str(path)
+    )
+    assert chapter.after is None
+
+
+def test_plans_that_lie_elsewhere_are_left_out_and_told(tmp_path):
+    toy.roads().write(tmp_path / "n.gpkg")  # around 103.0° E, 35.5° N
+    *_, whole = dossier.gather([], [], None, "operating", network=tmp_path / "n.gpkg")
+    assert "linxia-2021" in {item.id for item in whole.plans}
+    assert "pingliang-2021" not in {item.id for item in whole.plans}
+    assert any("平凉" in zh for zh, _ in whole.omitted)
+    away = toy.roads()
+    shift = {"geometry": away.nodes.geometry.translate(20, 0)}
+    lines = {"geometry": away.links.geometry.translate(20, 0)}
+    replace(away, nodes=away.nodes.assign(**shift), links=away.links.assign(**lines)).write(
+        tmp_path / "away.gpkg"
+    )
+    with pytest.raises(InputError, match="没有内置规划的县城"):
+        list(dossier.gather([], [], None, "operating", network=tmp_path / "away.gpkg"))
+
+
+def test_a_plan_abroad_is_reported_without_boundaries(tmp_path, capsys):
+    own = [{**spot, "adcode": 999999, "kind": "county_seat"} for spot in toy.OWN]
+    core = {"id": "core", "structure": "一心", "kind": "core", "name_zh": "一心",
+            "members": ["aa"]}  # fmt: skip
+    target = toy.trip(origins=["aa"], destinations=["bb", "cc"])
+    toy.plan_file(tmp_path, places=own, elements=[core], targets=[target], area=[999999])
+    toy.roads().write(tmp_path / "n.gpkg")
+    out = _own_report(tmp_path, capsys, "--network", tmp_path / "n.gpkg")
+    assert "天地图县级数据中没有 999999" in (out / "index.html").read_text(encoding="utf-8")
+    figures = {path.name for path in (out / "figures").iterdir()}
+    assert {"own.figure-4-1.svg", "own.network.figure-5-3.svg"} <= figures
+    assert "own.network.figure-matrix.svg" in figures
+    # The same plan on the built-in network: its counties are as unknown there.
+    out = _own_report(tmp_path, capsys)
+    assert len(list((out / "maps").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_a_report_on_a_hundred_thousand_links(tmp_path, capsys):
+    made = province.province(76_000, seed=3)
+    middle = (made.lonlat.min(axis=0) + made.lonlat.max(axis=0)) / 2
+    made = replace(made, lonlat=made.lonlat - middle + [103.3, 35.55])
+    made.network().write(tmp_path / "p.gpkg")
+    toy.plan_file(
+        tmp_path,
+        area=[622901, 622921],
+        elements=[{"id": "core", "structure": "一心", "kind": "core", "name_zh": "一心",
+                   "members": ["linxia-shi"]}],
+        targets=[toy.trip(origins=["linxia-shi"], destinations=["linxia-xian"])],
+    )  # fmt: skip
+    out = _own_report(tmp_path, capsys, "--network", tmp_path / "p.gpkg")
+    for path in (out / "maps").iterdir():
+        assert path.stat().st_size < 5_000_000
+    for path in (out / "figures").iterdir():
+        assert path.stat().st_size < 4_000_000, path.name
+    page = (out / "maps/own.network.html").read_text(encoding="utf-8")
+    assert "可达路段" in page
+
+
+def test_what_is_computed_from_a_case_is_not_sent_to_another_process(gathered):
+    case = gathered.chapters[0].found.cases[0]
+    assert case.graph.network is case.network
+    assert "graph" in vars(case)
+    again = pickle.loads(pickle.dumps(case))
+    assert set(vars(again)) == {field.name for field in fields(case)}
+    assert again.graph.network.links.equals(case.network.links)

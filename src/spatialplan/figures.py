@@ -217,7 +217,7 @@ def drawable(links: gpd.GeoDataFrame, frame: gpd.GeoSeries) -> gpd.GeoDataFrame:
         return links
     around = frame.total_bounds + np.array([-1, -1, 1, 1]) * AROUND_FRAME
     near = links[links.intersects(shapely.box(*around))]
-    rank = pd.Categorical(near["class"], _DRAWN_CLASSES).codes
+    rank = pd.Index(_DRAWN_CLASSES).get_indexer(near["class"])
     counts = np.cumsum(np.bincount(rank[rank >= 0], minlength=len(_DRAWN_CLASSES)))
     least = np.flatnonzero(counts)[:1]
     last = max([*least, *np.flatnonzero((counts > 0) & (counts <= MOST_LINES))], default=-1)
