@@ -295,14 +295,14 @@ class Network:
         expressway or a railway between its gates. `without` marks links to be passed over.
         """
         tree, positions = self._link_tree(level)
-        usable = np.ones(len(positions), dtype=bool) if without is None else ~without[positions]
-        if not usable.any():
+        usable = None if without is None else ~without[positions]
+        if not (len(positions) if usable is None else usable.any()):
             return None
         here = shapely.Point(lon, lat)
 
         def within(reach: float) -> np.ndarray:
             near = tree.query(here, predicate="dwithin", distance=reach)
-            return near[usable[near]]
+            return near if usable is None else near[usable[near]]
 
         # Longitudes shrink with the latitude: nearest with them squeezed is nearest on the
         # ground. Squeezed, no distance is less than squeeze times what it was; a billionth
@@ -315,9 +315,9 @@ class Network:
         near = within(best / squeeze * (1 + 1e-9))
         flat = shapely.transform(tree.geometries[near], lambda xy: xy * [squeeze, 1.0])
         away = shapely.distance(flat, shapely.Point(lon * squeeze, lat))
-        found = int(positions[near[away.argmin()]])
-        fraction, *foot = locate(self.links.geometry.iloc[found], lon, lat)
-        return found, fraction, float(straight_km(lon, lat, *foot))
+        found = near[away.argmin()]
+        fraction, *foot = locate(tree.geometries[found], lon, lat)
+        return int(positions[found]), fraction, float(straight_km(lon, lat, *foot))
 
     def node_levels(self, level: int) -> np.ndarray:
         """Return for each node whether a link of this level ends there."""
