@@ -516,11 +516,15 @@ class Signs:
         return not self.ways_out(node) - {came} - self.shut.get(way[-1], set())
 
 
-def oracle(net: Network, mode: str) -> nx.DiGraph:
-    """States are vertices with the links by which they were come to; signs bind at each step."""
+def oracle(net: Network, mode: str, *, everywhere: bool = False) -> nx.DiGraph:
+    """States are vertices with the links by which they were come to; signs bind at each step.
+
+    With `everywhere` nobody turns round on the road wherever he is, but at dead ends.
+    """
     arcs, signs = net.arcs(FLAT), Signs(net)
+    signs.near |= set(net.nodes.index) if everywhere else set()
     ids, nodes = net.links.index, net.nodes.index
-    longest = max((len(steps) for steps, _, _ in signs.signs), default=0)
+    longest = max((len(steps) for steps, _, _ in signs.signs), default=1)
     graph = nx.DiGraph()
     by_tail: dict[int, list[int]] = {}
     for arc, tail in enumerate(arcs.tail.tolist()):
@@ -537,7 +541,7 @@ def oracle(net: Network, mode: str) -> nx.DiGraph:
                 link = ids[arcs.link[arc]]
                 if not signs.may(way, link):
                     continue
-                after = (*way, (link, nodes[arcs.vertex_node[head]]))[-longest:] if longest else ()
+                after = (*way, (link, nodes[arcs.vertex_node[head]]))[-longest:]
             if (head, after) not in graph:
                 waiting.append((head, after))
             took = float(arcs.minutes[arc])
@@ -547,41 +551,60 @@ def oracle(net: Network, mode: str) -> nx.DiGraph:
     return graph
 
 
+def minutes_by(states: nx.DiGraph, net: Network, towns: list) -> np.ndarray:
+    """Minutes between towns by states of the oracle, whatever one remembers on arriving."""
+    arcs, at = net.arcs(FLAT), [net.nodes.index.get_loc(town.key) for town in towns]
+    surface = arcs.vertex_level == network.SURFACE
+    found = np.full((len(towns), len(towns)), math.inf)
+    for row, node in enumerate(at):
+        [start] = np.flatnonzero((arcs.vertex_node == node) & surface)
+        best = nx.single_source_dijkstra_path_length(states, (start, ()), weight="minutes")
+        least = np.full(len(net.nodes), math.inf)
+        for (vertex, _), took in best.items():
+            if surface[vertex]:
+                least[arcs.vertex_node[vertex]] = min(took, least[arcs.vertex_node[vertex]])
+        found[row] = least[at]
+    return found
+
+
+def towns_on(net: Network) -> tuple[travel.Graph, list]:
+    """The compiled graph, and the towns that it has vertices for."""
+    graph = travel.compile_graph(net, FLAT)
+    return graph, [p for i, p in enumerate(toy.places_of(net)) if graph.vertex(i) >= 0]
+
+
+def square(graph: travel.Graph, towns: list, mode: str) -> np.ndarray:
+    """Minutes between all towns."""
+    table = travel.travel_times(graph, towns, towns, mode=mode)["minutes"].to_numpy()
+    return np.where(np.isnan(table), math.inf, table).reshape(len(towns), len(towns))
+
+
 @BOTH_ENGINES
 @pytest.mark.parametrize("mode", ["road", "all"])
 @toy.FEW
 @given(net=restricted_networks())
 def test_equal_to_a_search_that_remembers_where_it_came_from(large, mode, net):
-    graph = travel.compile_graph(net, FLAT)
-    plain = net.arcs(FLAT)
-    towns = [p for i, p in enumerate(toy.places_of(net)) if graph.vertex(i) >= 0]
-    states = oracle(net, mode)
-    table = travel.travel_times(graph, towns, towns, mode=mode)["minutes"].to_numpy()
-    table = np.where(np.isnan(table), math.inf, table).reshape(len(towns), len(towns))
-    for row, origin in enumerate(towns):
-        start = int(np.flatnonzero(_is_at(plain, net, origin))[0])
-        best = nx.single_source_dijkstra_path_length(states, (start, ()), weight="minutes")
-        expected = [
-            min((m for (v, _), m in best.items() if _is_at(plain, net, town)[v]), default=math.inf)
-            for town in towns
-        ]
-        np.testing.assert_allclose(table[row], expected, atol=1e-4)
-        if origin is towns[0]:
-            back = travel.reach(graph, [origin], 1e6, mode=mode, reverse=True)
-            there = [back[graph.vertex(net.nodes.index.get_loc(town.key))] for town in towns]
-            np.testing.assert_allclose(there, table[:, row], atol=1e-4)
+    graph, towns = towns_on(net)
+    table = square(graph, towns, mode)
+    np.testing.assert_allclose(table, minutes_by(oracle(net, mode), net, towns), atol=1e-4)
+    back = travel.reach(graph, towns[:1], 1e6, mode=mode, reverse=True)
+    there = [back[graph.vertex(net.nodes.index.get_loc(town.key))] for town in towns]
+    np.testing.assert_allclose(there, table[:, 0], atol=1e-4)
 
 
-def _is_at(arcs, net, place) -> np.ndarray:
-    return (arcs.vertex_node == net.nodes.index.get_loc(place.key)) & (arcs.vertex_level == 0)
+@toy.FEW
+@given(net=toy.networks())
+def test_turning_round_saves_no_time_where_no_sign_stands(net):
+    graph, towns = towns_on(net)
+    states = oracle(net, "road", everywhere=True)
+    np.testing.assert_allclose(square(graph, towns, "road"), minutes_by(states, net, towns))
 
 
 @pytest.mark.parametrize("mode", ["road", "all"])
 @toy.FEW
 @given(net=restricted_networks())
 def test_searches_of_networkx_keep_to_the_turns(mode, net):
-    graph, public = travel.compile_graph(net, FLAT), net.to_networkx(FLAT)
-    towns = [p for i, p in enumerate(toy.places_of(net)) if graph.vertex(i) >= 0]
+    (graph, towns), public = towns_on(net), net.to_networkx(FLAT)
     starts = public.graph["starts"]
     if mode == "road":
         public = public.subgraph([name for name in public if not name.endswith("@rail")])
@@ -611,8 +634,7 @@ def test_the_public_graph_has_starts_and_ends_where_turns_are_restricted():
 @given(net=restricted_networks(), data=st.data(), limit=st.floats(1, 100), reverse=st.booleans())
 def test_reached_links_keep_to_the_turns(net, data, limit, reverse):
     """What a circle says of the far end of a link is what a trip to a spot on it takes."""
-    graph = travel.compile_graph(net, FLAT)
-    towns = [p for i, p in enumerate(toy.places_of(net)) if graph.vertex(i) >= 0]
+    graph, towns = towns_on(net)
     origin = data.draw(st.sampled_from(towns))
     found = circles.reached_links(graph, [origin], limit, reverse=reverse)
     free = travel.compile_graph(replace(net, restrictions=as_restrictions()), FLAT)
