@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests import test_ownnetwork as toy
 
 from spatialplan import report
 
@@ -127,3 +128,36 @@ def test_map_appears_in_a_frame_without_a_size_at_first(page, index, tmp_path):
     board = page.frame_locator("iframe").locator(".leaflet-container").first
     page.wait_for_timeout(600)
     assert len(board.evaluate(COLOURS)) > 20
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Path:
+    """A report on a toy network, of a plan whose county no boundary data know."""
+    folder = tmp_path_factory.mktemp("own")
+    spots = [{**spot, "adcode": 999999, "kind": "town"} for spot in toy.OWN]
+    core = {"id": "core", "structure": "一心", "kind": "core", "name_zh": "一心",
+            "members": ["aa"]}  # fmt: skip
+    target = toy.trip(origins=["aa"], destinations=["bb", "cc"])
+    plan = toy.plan_file(folder, places=spots, elements=[core], targets=[target], area=[999999])
+    toy.roads(source="© Somebody").write(folder / "n.gpkg")
+    return report.build([str(plan)], [], out=folder / "out", network=folder / "n.gpkg")
+
+
+def test_a_network_of_ones_own_is_told_and_drawn(page, own):
+    page.goto(own.as_uri())
+    assert _fits(page)
+    section = page.locator("#network")
+    assert "n.gpkg" in section.inner_text()
+    assert section.locator("table.ties tbody tr").count() == 3
+    assert section.locator("table.ties tbody tr").first.is_visible()
+    page.locator(".card li a").first.click()
+    assert _fits(page)
+    page.locator("iframe.map").scroll_into_view_if_needed()
+    frame = page.frame_locator("iframe.map")
+    assert "999999" in frame.locator(".sp-panel").text_content()
+    board = frame.locator(".leaflet-container").first
+    board.wait_for(state="visible")
+    page.wait_for_timeout(800)
+    # The roads of class II lie in the view: their colour, and the label of the core.
+    assert any(key.startswith("11,9,") for key in board.evaluate(COLOURS))
+    assert "甲园" in frame.locator(".leaflet-container").first.text_content()

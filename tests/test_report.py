@@ -510,7 +510,7 @@ def test_a_report_on_a_network_of_ones_own_says_what_check_says(toy_plan, capsys
     assert "没有通车年月" in index
     assert "乙园" in index
     page = (out / "pages/own.network.html").read_text(encoding="utf-8")
-    assert script.wide("在路网范围以外,不计用时、不下结论:") in page
+    assert script.wide("在路网范围以外,不计用时:") in page
     *_, whole = dossier.gather(
         [str(toy_plan / "own.yaml")], [], None, "operating", network=toy_plan / "n.gpkg"
     )
