@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +54,8 @@ def test_times_after_edits_are_those_of_a_fresh_search(network, data):
     times(travel.compile_graph(network, FLAT), towns, mode)
     held = [network]
     for after in edited(network, data.draw(toy.entries_for(network))):
+        for name in ("ends", "levels", "lonlat"):  # known from before the edits
+            np.testing.assert_array_equal(getattr(after, name), getattr(replace(after), name))
         graph = travel.compile_graph(after, FLAT)
         here = [town for town in towns if after.node_of(town.place_id)]
         found, wanted = times(graph, here, mode), times(fresh(after), here, mode)

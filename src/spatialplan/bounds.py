@@ -80,7 +80,7 @@ class Ceilings:
         `bound` never exceeds.
         """
         ends = [_unit(place.lon, place.lat) for place in (origin, destination)]
-        longest, known = ELLIPSE * float(_arc_km(*ends)), self._by(modes)
+        longest = ELLIPSE * float(_arc_km(*ends))
         west, south, east, north = _box_around(origin, destination, longest)
         first, size = 0, FIRST_BLOCK
         # On a large network the first few links are mostly enough.
@@ -88,7 +88,7 @@ class Ceilings:
             block = slice(first, first + size)
             low, high = self.boxes[block, :2], self.boxes[block, 2:]
             inside = (low <= [east, north]).all(axis=1) & (high >= [west, south]).all(axis=1)
-            chosen = first + np.flatnonzero(inside & known[block])
+            chosen = first + np.flatnonzero(inside & _is_of(modes, self.rail[block]))
             found = chosen[self._detour_km(chosen, ends) <= longest]
             if len(found):
                 return float(self.kmh[found[0]])
@@ -113,17 +113,18 @@ class Ceilings:
         """Ends and quarters of links as unit vectors, and km: filled in as they are asked for."""
         return np.empty((5, len(self.kmh), 3)), np.full(len(self.kmh), np.nan)
 
-    def _by(self, modes: str) -> np.ndarray:
-        return {"rail": self.rail, "road": ~self.rail}.get(modes, self.rail | True)
-
     @cached_property
     def _tops(self) -> dict[str, float]:
-        every = ((modes, self.kmh[self._by(modes)]) for modes in ("road", "rail", "all"))
+        every = ((modes, self.kmh[_is_of(modes, self.rail)]) for modes in ("road", "rail", "all"))
         return {modes: max(LEGAL_MAX_KMH, float(kmh.max(initial=0.0))) for modes, kmh in every}
 
     def top(self, modes: str) -> float:
         """Return the highest speed of all links of some modes, at least the legal maximum."""
         return self._tops[modes]
+
+
+def _is_of(modes: str, rail: np.ndarray) -> np.ndarray:
+    return {"rail": rail, "road": ~rail}.get(modes, np.ones_like(rail))
 
 
 def _box_around(origin: Place, destination: Place, longest: float) -> tuple[float, ...]:

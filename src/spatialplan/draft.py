@@ -184,23 +184,34 @@ class Draft:
         before, added = self._before, self.added
         kept = np.flatnonzero(~self._gone)
         ends = added.links[["from_node", "to_node"]].to_numpy().T
-        at = [before.nodes.index.get_indexer(side) for side in ends]
-        old_nodes = self._nodes_kept(kept, np.concatenate(at))
-        new_nodes = added.nodes[added.nodes.index.isin(ends.ravel())]
+        at = np.array([before.nodes.index.get_indexer(side) for side in ends])
+        old_nodes = self._nodes_kept(kept, at)
+        new = np.flatnonzero(added.nodes.index.isin(ends.ravel()))
         network = replace(
             before,
-            nodes=joined(_rows(before.nodes, old_nodes), new_nodes, "node_id"),
+            nodes=joined(_rows(before.nodes, old_nodes), added.nodes.iloc[new], "node_id"),
             links=joined(_rows(before.links, kept), added.links, "link_id"),
             restrictions=self._restrictions,
             # What is made of an edited network would push out what is kept beside the file.
             file=None,
         )
-        lineage = Lineage(
+        network.kept[Lineage] = Lineage(
             weakref.ref(before),
             np.append(kept, np.full(len(added.links), -1)),
-            np.append(old_nodes, np.full(len(new_nodes), -1)),
+            np.append(old_nodes, np.full(len(new), -1)),
         )
-        network.kept[Lineage] = lineage
+        # What is known of the rows need not be looked up in the new tables.
+        place = np.full(len(before.nodes) + 1, -1)
+        place[old_nodes] = np.arange(len(old_nodes))
+        among_new = [added.nodes.index[new].get_indexer(side) + len(old_nodes) for side in ends]
+        network.__dict__.update(
+            ends=tuple(
+                np.append(place[old[kept]], np.where(mine >= 0, place[mine], others))
+                for old, mine, others in zip(before.ends, at, among_new, strict=True)
+            ),
+            levels=np.append(before.levels[kept], added.levels),
+            lonlat=np.concatenate([before.lonlat[old_nodes], added.lonlat[new]]),
+        )
         return network
 
     def _nodes_kept(self, links: np.ndarray, ends: np.ndarray) -> np.ndarray:

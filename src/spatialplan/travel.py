@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,12 +47,16 @@ SNAP_LIMIT_KM = 30.0  # a place farther from every road than this is a mistake, 
 
 @dataclass(frozen=True)
 class Leg:
-    """One step of a route: ``access``, ``link``, ``ramp``, ``wait`` or ``leave``."""
+    """One step of a route: ``access``, ``link``, ``ramp``, ``wait`` or ``leave``.
+
+    A step on a link names it, by its id and by its position in the network.
+    """
 
     kind: str
     minutes: float
     km: float
     link_id: str = ""
+    link: int = -1
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,12 @@ class Graph:
         """Times that were found on a large network, by mode and limit (see `searches`)."""
         return {}
 
+    def under(self, profile: SpeedProfile) -> Graph:
+        """Return this graph under a profile by which every arc takes the same time."""
+        found = replace(self, profile=profile)
+        found.__dict__.update(_matrices=self._matrices, _compiled=self._compiled, rows=self.rows)
+        return found
+
     @cached_property
     def riding_minutes(self) -> np.ndarray | None:
         """Minutes of each arc in a train, 0 elsewhere; None where there are no trains."""
@@ -275,7 +285,7 @@ class Graph:
         minutes, km = float(self.arcs.minutes[arc]), float(self.arcs.km[arc])
         link = self.arcs.link[arc]
         if link >= 0:
-            return Leg("link", minutes, km, str(self.network.links.index[link]))
+            return Leg("link", minutes, km, str(self.network.links.index[link]), int(link))
         level = self.arcs.vertex_level
         ends = level[self.arcs.tail[arc]], level[self.arcs.head[arc]]
         kind = "ramp" if EXPRESSWAY in ends else "wait" if ends[1] == RAIL else "leave"
@@ -407,7 +417,7 @@ def _end_leg(graph: Graph, terminal: Terminal, way: int, out: bool) -> list[Leg]
     km = float(graph.link_km[terminal.link]) * share
     legs = [
         Leg("access", terminal.access_minutes, terminal.access_km),
-        Leg("link", float(graph.link_minutes[terminal.link]) * share, km, link_id),
+        Leg("link", float(graph.link_minutes[terminal.link]) * share, km, link_id, terminal.link),
     ]
     return legs if out else legs[::-1]
 
@@ -564,7 +574,7 @@ def _legs_along(graph: Graph, origin: Terminal, destination: Terminal) -> list[L
     minutes = float(graph.link_minutes[link]) * share
     return [
         Leg("access", origin.access_minutes, origin.access_km),
-        Leg("link", minutes, km, str(graph.network.links.index[link])),
+        Leg("link", minutes, km, str(graph.network.links.index[link]), link),
         Leg("access", destination.access_minutes, destination.access_km),
     ]
 

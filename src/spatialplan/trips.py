@@ -195,11 +195,11 @@ def _known(place: Place) -> bool:
 
 def _length_basis(case: Case, pairs: Sequence[Pair]) -> Basis | None:
     """Return what the km of the routes rest on, None when there is no route."""
-    legs = [leg for pair in pairs for leg in pair.route.legs if leg.link_id]
+    legs = [leg for pair in pairs for leg in pair.route.legs if leg.link >= 0]
     if not legs:
         return None
     links = case.network.links[["length_basis", "confidence"]]
-    return Basis.of(links.loc[[leg.link_id for leg in legs]], np.array([leg.km for leg in legs]))
+    return Basis.of(links.iloc[[leg.link for leg in legs]], np.array([leg.km for leg in legs]))
 
 
 def _trip_reason(
@@ -268,13 +268,12 @@ def _ids(pair: Pair) -> str:
 
 def _route_words(case: Case, route: Route) -> str:
     """Return the km of each class on a route, and what is not driving, in a few words."""
-    links = [leg.link_id for leg in route.legs if leg.link_id]
-    classes = dict(zip(links, case.network.links["class"].loc[links], strict=True))
+    classes = case.network.links["class"].array
     km: dict[str, float] = {}
     other = 0.0
     for leg in route.legs:
-        if leg.link_id:
-            name = CLASSES[classes[leg.link_id]][0]
+        if leg.link >= 0:
+            name = CLASSES[classes[leg.link]][0]
             km[name] = km.get(name, 0.0) + leg.km
         else:
             other += leg.minutes

@@ -86,7 +86,7 @@ class Case:
     @cached_property
     def rides(self) -> Graph:
         """The same, but a train is taken at the very station where a trip begins."""
-        return replace(self.graph, profile=replace(self.profile, access_limit_minutes=0.0))
+        return self.graph.under(replace(self.profile, access_limit_minutes=0.0))
 
     @cached_property
     def ceilings(self) -> tuple[Ceilings, ...]:
