@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import geopandas as gpd
@@ -402,6 +403,16 @@ def test_speed_below_zero_is_told(tmp_path, capsys):
     assert status == 0
     assert "absurd speed limits, taken as none: 2" in out
     assert network.read(target).links["design_speed_kmh"].isna().all()
+
+
+def test_table_of_classes_that_is_changed_is_read_anew(tmp_path, capsys):
+    source, table = xml(tmp_path / "a.osm", ways=way(1, 1, 2)), tmp_path / "classes.csv"
+    words = ("network", "import", source, "--no-ties", "-o", tmp_path / "net.gpkg")
+    for number, name in enumerate(("class1", "class4")):
+        table.write_text(f"rule,where,mode,class\nall,highway=*,road,{name}\n", encoding="utf-8")
+        os.utime(table, (number, number))
+        assert run(capsys, *words, "--classes", table)[0] == 0
+        assert list(network.read(tmp_path / "net.gpkg").links["class"]) == [name]
 
 
 @pytest.mark.parametrize("option", ["--classes", "--ties"])

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -131,6 +132,19 @@ def test_shapefile_that_was_not_copied_whole(tmp_path):
     path.write_bytes(whole)
     path.with_suffix(".dbf").unlink()
     assert any(".dbf" in note for note in readers.read_file(path).notes)
+
+
+@pytest.mark.parametrize("cpg", [True, False])
+def test_shapefile_in_a_zip(tmp_path, cpg):
+    (tmp_path / "in").mkdir()
+    roads().to_file(tmp_path / "in" / "路网.shp", encoding="gbk")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        for part in (tmp_path / "in").iterdir():
+            if cpg or part.suffix != ".cpg":
+                packed.write(part, part.name)
+    found = readers.read_file(tmp_path / "a.zip")
+    assert list(found.network.links["class"]) == ["class1", "class2", "class4"]
+    assert any(".cpg" in note for note in found.notes) == (not cpg)
 
 
 def test_shapefile_with_its_suffixes_in_capitals(tmp_path):

@@ -7,6 +7,7 @@ Chinese web maps) is detected where it can be, told, and mended only when asked.
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -199,6 +200,9 @@ def _read_layer(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame
 
 def _has(path: Path, suffix: str) -> bool:
     """Say whether a Shapefile has its part of this suffix, in small letters or capitals."""
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as packed:
+            return any(name.lower().endswith(suffix) for name in packed.namelist())
     return any(path.with_suffix(name).is_file() for name in (suffix, suffix.upper()))
 
 
@@ -255,7 +259,7 @@ def _is_of_lines(kind: str) -> bool:
 
 def _decoded(path: Path, layer: str, encoding: str) -> tuple[gpd.GeoDataFrame, list[str]]:
     """Return a layer; of a Shapefile that does not say its encoding, or wrongly, as it decodes."""
-    shape = path.suffix.lower() == ".shp"
+    shape = path.suffix.lower() in (".shp", ".zip")
     if encoding or not shape or _has(path, ".cpg"):
         try:
             return gpd.read_file(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -123,11 +123,12 @@ def read_rules(path: str | Path | None = None) -> Rules:
     InputError
         With every fault of the table.
     """
-    return _read(Path(path) if path else data_dir() / "osm-classes.csv")
+    path = Path(path) if path else data_dir() / "osm-classes.csv"
+    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
-@cache
-def _read(path: Path) -> Rules:
+@lru_cache(maxsize=4)
+def _read(path: Path, _written: int) -> Rules:
     frame = read_table(path)
     missing = [name for name in ("rule", "where", "mode", "class") if name not in frame]
     if missing:
