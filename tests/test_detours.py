@@ -68,5 +68,5 @@ def test_network_info_says_what_restrictions_change(tmp_path, capsys):
     assert cli.main(["network", "info", "--network", str(path)]) == 0
     out = capsys.readouterr().out
     assert "禁止 no 1(左转 left_turn 1)、只许 only 1(直行 straight_on 1)" in out
-    assert "forbidden turns 2、要绕行 make a detour 1" in out
+    assert "forbidden turns looked at 2 处、要绕行 make a detour 1" in out
     assert "no way within an hour 1" in out

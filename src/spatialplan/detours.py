@@ -14,7 +14,7 @@ from spatialplan.turns import forbidden_turns
 __all__ = ["LIMIT_MINUTES", "detours"]
 
 LIMIT_MINUTES = 60.0  # a turn that takes longer to make up for cannot be made up for
-MOST = 200
+MOST = 100
 
 
 def detours(network: Network, profile: SpeedProfile, most: int = MOST) -> gpd.GeoDataFrame:
@@ -36,7 +36,8 @@ def detours(network: Network, profile: SpeedProfile, most: int = MOST) -> gpd.Ge
     table = forbidden_turns(network)
     rows = np.unique(np.linspace(0, len(table) - 1, min(most, len(table))).astype(int))
     table = table.iloc[rows]
-    free = Graph(network, profile, network.arcs(profile))
+    # Of no file: what is kept beside it is for the graph with restrictions.
+    free = Graph(network.like(file=None), profile, network.arcs(profile))
     held = travel.compile_graph(network, profile)
     levels = network.levels[table[["first", "last"]].to_numpy()]
     pairs = table[["start", "end"]].to_numpy()

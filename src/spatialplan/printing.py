@@ -181,7 +181,7 @@ def _detours_text(detours: pd.DataFrame | None) -> list[str]:
         return []
     extra = detours["extra"].to_numpy()
     never, longer = np.isinf(extra), np.isfinite(extra) & (extra > 0.01)
-    parts = [f"  影响 effect: 所禁转弯 forbidden turns {len(extra)}"]
+    parts = [f"  影响 effect: 查看所禁转弯 forbidden turns looked at {len(extra)} 处"]
     if longer.any():
         middle, most = np.median(extra[longer]), extra[longer].max()
         parts.append(
