@@ -299,6 +299,17 @@ def test_the_mapping_that_help_shows_is_one(tmp_path, capsys):
     assert lines[1] in capsys.readouterr().out
 
 
+def test_layer_in_the_zone_of_another_meridian_is_told_by_where_it_lies(tmp_path, capsys):
+    frame = gpd.read_file(layer(tmp_path / "true.gpkg")).to_crs(4543)
+    frame.set_crs(4545, allow_override=True).to_file(tmp_path / "a.gpkg")  # 108°, not 102°
+    words = ("network", "import", tmp_path / "a.gpkg", "-o", tmp_path / "net.gpkg")
+    status, out, _ = run(capsys, *words)
+    assert status == 0
+    assert "内置地点都不在路网范围内" in out
+    assert "109.52°E 35.40°N(渭南市白水县)" in out
+    assert "中央经线" in out
+
+
 def test_no_password_is_shown(tmp_path, capsys, monkeypatch):
     from spatialplan import postgis
 

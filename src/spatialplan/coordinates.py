@@ -18,7 +18,7 @@ import shapely
 from spatialplan import boundaries, gcj02, offset
 from spatialplan.errors import Fault, InputError, collect_some
 
-__all__ = ["Known", "Mends", "as_wgs84", "detect_crs"]
+__all__ = ["Known", "Mends", "as_wgs84", "county_at", "detect_crs"]
 
 CHINA = (72.0, 3.0, 136.0, 54.0)  # west, south, east, north
 EARTH = (-180.0, -90.0, 180.0, 90.0)
@@ -204,15 +204,19 @@ def _unclear(where: str, frame: gpd.GeoDataFrame, look: str) -> InputError:
 def _by_meridian(bounds: Sequence[float]) -> str:
     """Return where the middle of coordinates without a zone lies, by central meridian."""
     west, south, east, north = bounds
-    middle = [shapely.Point((west + east) / 2, (south + north) / 2)]
-    counties = boundaries.counties()
+    middle = gpd.GeoSeries.from_xy([(west + east) / 2], [(south + north) / 2])
     found = []
     for meridian, code in MERIDIANS.items():
-        spot = gpd.GeoSeries(middle, crs=code).to_crs(4326)[0]
-        inside = counties[counties.contains(spot)]
-        name = "".join(inside[["city_zh", "name_zh"]].iloc[0]) if len(inside) else "各县之外"
-        found.append(f"{meridian}° {code} 在{name}")
+        spot = middle.set_crs(code, allow_override=True).to_crs(4326)[0]
+        found.append(f"{meridian}° {code} 在{county_at(spot.x, spot.y)}")
     return f"按中央经线,图层中心:{'、'.join(found)}"
+
+
+def county_at(lon: float, lat: float) -> str:
+    """Return the prefecture and county at a position, as a planner says them."""
+    counties = boundaries.counties()
+    inside = counties[counties.contains(shapely.Point(lon, lat))]
+    return "".join(inside[["city_zh", "name_zh"]].iloc[0]) if len(inside) else "各县之外"
 
 
 def _check_declared(frame: gpd.GeoDataFrame, where: str, look: str) -> None:

@@ -12,7 +12,7 @@ import shapely
 
 from spatialplan import components, places, ties
 from spatialplan import network as networks
-from spatialplan.coordinates import Known, Mends
+from spatialplan.coordinates import Known, Mends, county_at
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.files import check_layer_suffix
 from spatialplan.network import Network
@@ -406,4 +406,16 @@ def _tied(network: Network, lines: Sequence[str], tie: bool, overrides: str) -> 
         return Import(network, tuple(lines))
     given = ties.read_overrides(overrides) if overrides else None
     tied = ties.tie(network, places.builtin(), overrides=given)
-    return Import(tied.network, (*lines, *tied.lines()), tied)
+    more = tied.lines() if len(tied.table) else [_elsewhere(network)]
+    return Import(tied.network, (*lines, *more), tied)
+
+
+def _elsewhere(network: Network) -> str:
+    """Return what is said of a network that has none of the built-in places."""
+    west, south, east, north = network.links.total_bounds
+    lon, lat = (west + east) / 2, (south + north) / 2
+    return (
+        f"内置地点都不在路网范围内;路网中心在 {lon:.2f}°E {lat:.2f}°N({county_at(lon, lat)}),"
+        "若不对,请检查坐标系、中央经线和坐标轴 no built-in place near; if this is not where the "
+        "network should be, check its CRS"
+    )
