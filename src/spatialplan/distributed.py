@@ -247,7 +247,7 @@ def _bar(title: str, done: int, origins: int) -> Iterator[tqdm]:
     if sys.stderr.isatty():
         options = {"file": sys.stderr, "leave": False, "delay": 1.5}
     else:
-        lines = "{desc}: {n_fmt}/{total_fmt}{unit}, {elapsed} < {remaining}"
+        lines = "{desc}: {n_fmt}/{total_fmt}{unit}, 已用 {elapsed}, 约剩 {remaining} left"
         options = {
             "file": _Lines(),
             "mininterval": LINE_SECONDS,
