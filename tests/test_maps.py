@@ -647,6 +647,14 @@ def test_a_plan_without_boundaries_is_drawn_around_its_places_and_roads():
     assert layout.plan_crs(own, own.gazetteer) == "EPSG:32632"
 
 
+def test_a_network_that_lies_elsewhere_is_said_to():
+    roads = roads_of(((9.5, 47.0), (9.6, 47.3)))
+    linxia = plan.builtin("linxia-2021")
+    page = maps.plan_map(maps.Scene(plan=linxia, network=roads)).html()
+    assert "路网不在图幅内" in page
+    assert "图幅以外 1 条未画" in page
+
+
 def test_a_plan_some_of_whose_counties_have_boundaries_draws_these(open_network):
     whole = plan.builtin("linxia-2021")
     some = replace(whole, area=(*whole.area, 999999))

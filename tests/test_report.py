@@ -21,6 +21,7 @@ from spatialplan import (
     maps,
     network,
     pages,
+    places,
     plan,
     printing,
     province,
@@ -631,3 +632,19 @@ def test_what_is_computed_from_a_case_is_not_sent_to_another_process(gathered):
     again = pickle.loads(pickle.dumps(case))
     assert set(vars(again)) == {field.name for field in fields(case)}
     assert again.graph.network.links.equals(case.network.links)
+
+
+def test_a_plan_on_a_network_elsewhere_is_told_nothing_but_that(tmp_path, capsys):
+    toy.roads().write(tmp_path / "n.gpkg")
+    target = toy.trip(origins=["jingning-xian"], destinations=[], mode="rail")
+    known = places.builtin()
+    target["destinations"] = [known.seats([620802])[0]]
+    toy.plan_file(tmp_path, area=[620802, 620826], targets=[target])
+    out = _own_report(tmp_path, capsys, "--network", tmp_path / "n.gpkg")
+    assert _rows(out, "verdicts")[0]["verdict"] == "unknown"
+    assert _rows(out, "seat-times") == []
+    assert {path.stem for path in (out / "figures").iterdir()} <= {"own.network.figure-verdicts"}
+    page = (out / "pages/own.network.html").read_text(encoding="utf-8")
+    assert "无铁路可乘" not in page
+    assert "没有一个在路网范围内" in (out / "index.html").read_text(encoding="utf-8")
+    assert "路网不在图幅内" in (out / "maps/own.network.html").read_text(encoding="utf-8")

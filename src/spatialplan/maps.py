@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import folium
 import numpy as np
+import shapely
 from branca.element import Element, Figure, MacroElement
 from folium.template import Template
 
@@ -339,7 +340,9 @@ def plan_map(scene: Scene, *, basemap: str | None = None) -> SceneMap:
 def _under_title(scene: Scene) -> str:
     lacking = len(scene.plan.area) - len(boundaries.known(scene.plan.area))
     words = "没有县界 no boundaries" if lacking == len(scene.plan.area) else "县界不全"
-    return " · ".join(part for part in (scenario_text(scene), words if lacking else "") if part)
+    away = not shapely.box(*scene.network.links.total_bounds).intersects(scene.window)
+    parts = scenario_text(scene), words * bool(lacking), "路网不在图幅内 network elsewhere" * away
+    return " · ".join(part for part in parts if part)
 
 
 def compare_map(before: Scene, after: Scene, *, basemap: str | None = None) -> ComparedMap:

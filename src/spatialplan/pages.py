@@ -403,7 +403,8 @@ def _later(outlook: Outlook) -> str:
 def _value(verdict: Verdict) -> str:
     target = verdict.target
     text = amount(verdict.value, target.unit)
-    if text or not verdict.pairs:
+    # Where nothing is known there may well be a way.
+    if text or not verdict.pairs or verdict.verdict == "unknown":
         return text
     return "无铁路可乘" if target.mode == "rail" else "不通"
 
