@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
-from spatialplan import circles, places, scenario, standards, travel
+from spatialplan import circles, cover, engine, places, scenario, standards, travel
 from spatialplan.errors import InputError
 from spatialplan.geodesy import line_km, straight_km
 
@@ -149,6 +149,61 @@ def test_rows_ascend_whatever_the_order(road):
     assert list(frame["minutes"]) == [10.0, 40.0]
     assert frame.crs.to_epsg() == 4326
     assert set(frame.geom_type) == {"MultiPolygon"}
+
+
+def test_limits_that_cut_a_road_differently_nest():
+    # Within 30 minutes the two kilometres are one stretch; within less they are two.
+    graph = graph_of({"a": (0, 0), "b": (2, 0)}, [toy.link("a", "b", 2)])
+    frame = circles.circles(graph, [toy.place("a", 0, 0)], [29.99, 30])
+    inner, outer = frame.geometry
+    assert inner.difference(outer).area < 1e-10  # a square metre: their corners differ
+    beside = shapely.Point(toy.lonlat(0.9, 1.93))  # 0.9 minutes' drive, 28.95 on foot
+    assert inner.intersects(beside)
+    assert outer.intersects(beside)
+
+
+# --- many shapes --------------------------------------------------------------------------------
+
+
+def winding(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Winding lines and a few points, in km, each with a radius; some reach far, many do not."""
+    chance = np.random.default_rng(5)
+    lines = [
+        shapely.LineString(np.cumsum(chance.normal(0, 0.15, (length, 2)), axis=0) + middle)
+        for length, middle in zip(
+            chance.integers(2, 20, count), chance.uniform(0, 12, (count, 2)), strict=True
+        )
+    ]
+    points = list(shapely.points(chance.uniform(0, 12, (20, 2))))
+    radius = chance.exponential(0.4, count + 20)
+    return np.array(lines + points), np.where(radius < 0.04, 0.0, radius)
+
+
+def test_shapes_that_others_cover_are_left_out_and_nothing_is_lost(monkeypatch):
+    shapes, radius = winding(1500)
+    plain = cover.union(shapes, radius, 6)
+    united = []
+    monkeypatch.setattr(cover, "WORTH_THINNING", 0)
+    whole = shapely.union_all
+    monkeypatch.setattr(
+        shapely, "union_all", lambda parts: whole(united.append(len(parts)) or parts)
+    )
+    thinned = cover.union(shapes, radius, 6)
+    assert thinned.symmetric_difference(plain).area < 1e-9
+    assert united[0] < 0.5 * (radius > 0).sum()
+
+
+def test_without_the_compiler_all_shapes_are_united(monkeypatch):
+    shapes, radius = winding(50)
+    plain = cover.union(shapes, radius, 6)
+    monkeypatch.setattr(cover, "WORTH_THINNING", 0)
+    monkeypatch.setattr(engine, "_kernels", lambda: None)
+    assert cover.union(shapes, radius, 6).equals(plain)
+
+
+def test_no_shape_leaves_nothing():
+    shapes, radius = winding(3)
+    assert cover.union(shapes, 0 * radius, 6).is_empty
 
 
 # --- laws ---------------------------------------------------------------------------------------

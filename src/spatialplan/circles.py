@@ -18,9 +18,9 @@ from spatialplan.travel import Graph, reach
 
 __all__ = ["circles", "reached_links"]
 
-# A road is cut into stretches of at most so many minutes, or of this share of the limit; each
-# is widened by what its far end has left, so that the area never promises a point too early.
-# All limits of one call are cut at the same minutes, so that their areas nest.
+# A run along a road is cut into stretches of at most so many minutes, or of this share of the
+# limit; each is widened by what its far end has left, so that the area never promises a point
+# too early.
 STRETCH_MINUTES, STRETCH_SHARE = 2.0, 1 / 15
 ROUNDING_MINUTES = 1e-5
 QUARTER_SEGMENTS = 6  # of the discs; polygons inscribed, so never too large
@@ -63,13 +63,14 @@ def circles(
     """
     limits = sorted(float(limit) for limit in minutes)
     best = reach(graph, origins, limits[-1], mode=mode, reverse=reverse)
-    plane, marks = _plane(origins), _marks(limits)
+    plane = _plane(origins)
     areas = []
     for limit in limits:
         pieces = _pieces(graph, origins, best, limit, reverse)
         pieces = pieces[graph.network.levels[pieces.link] == SURFACE]
-        lines, late = _stretches(graph.network, pieces, marks, plane)
-        areas.append(_area(graph, origins, plane, lines, limit - late, limit, beside_km))
+        lines, late = _stretches(graph.network, pieces, limit, plane)
+        area = _area(graph, origins, plane, lines, limit - late, limit, beside_km)
+        areas.append(_around(area, areas[-1]) if areas else area)
     frame = gpd.GeoDataFrame({"minutes": limits}, geometry=areas)
     return frame.set_geometry(_to_degrees(areas, plane), crs=4326)
 
@@ -260,32 +261,20 @@ def _counted(size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size)
 
 
-def _marks(limits: Sequence[float]) -> np.ndarray:
-    """Return the minutes at which roads are cut: up to each limit as finely as it asks for."""
-    marks = [
-        np.arange(low, high, min(STRETCH_MINUTES, high * STRETCH_SHARE))
-        for low, high in itertools.pairwise([0.0, *limits])
-    ]
-    return np.concatenate(marks)
-
-
 def _stretches(
-    network: Network, pieces: _Pieces, marks: np.ndarray, plane: Transformer
+    network: Network, pieces: _Pieces, limit: float, plane: Transformer
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the lines of the stretches that pieces are cut into, and minutes at their far ends."""
     pieces = pieces[pieces.minutes_end > pieces.minutes_start]
-    first = np.searchsorted(marks, pieces.minutes_start, side="right")
-    cuts = np.searchsorted(marks, pieces.minutes_end, side="left") - first
-    owner, place = _counted(cuts + 1)
-    padded = np.concatenate([[0.0], marks, [0.0]])
-    begun, over = pieces.minutes_start[owner], pieces.minutes_end[owner]
-    early = np.where(place == 0, begun, padded[first[owner] + place])
-    late = np.where(place == cuts[owner], over, padded[first[owner] + place + 1])
-    start, run = pieces.start[owner], (pieces.end - pieces.start)[owner]
-    near, far = (start + (time - begun) / (over - begun) * run for time in (early, late))
-    link = pieces.link[owner]
+    minutes = pieces.minutes_end - pieces.minutes_start
+    size = np.ceil(minutes / min(STRETCH_MINUTES, limit * STRETCH_SHARE)).astype(int)
+    owner, place = _counted(size)
+    early, late = place / size[owner], (place + 1) / size[owner]
+    start, run, link = pieces.start[owner], (pieces.end - pieces.start)[owner], pieces.link[owner]
+    near, far = start + early * run, start + late * run
     lines = _Lines.of(network, pieces.link, plane)
-    return lines.parts(link, np.minimum(near, far), np.maximum(near, far)), late
+    stretches = lines.parts(link, np.minimum(near, far), np.maximum(near, far))
+    return stretches, pieces.minutes_start[owner] + late * minutes[owner]
 
 
 def _area(
@@ -306,6 +295,12 @@ def _area(
     spent = np.concatenate([np.full(len(starts), limit), np.maximum(left, 0.0)])
     radius = np.minimum(spent * speed, beside_km)
     return _multi(cover.union(shapes, radius, QUARTER_SEGMENTS))
+
+
+def _around(area: shapely.MultiPolygon, inner: shapely.MultiPolygon) -> shapely.MultiPolygon:
+    """Return an area, and what of the one for fewer minutes it leaves out (strips at its rim)."""
+    shapely.prepare(area)
+    return area if shapely.covers(area, inner) else _multi(shapely.union(area, inner))
 
 
 def _multi(area: shapely.Geometry) -> shapely.MultiPolygon:

@@ -1,7 +1,7 @@
-"""The union of many widened lines, by way of the ground that is covered for certain.
+"""The union of many widened lines, without those that lie in the midst of others.
 
-On a dense network most widened lines lie in the midst of others. A grid tells which cells are
-covered whole, and lines that add nothing to those cells are left out before the union.
+On a dense network most widened lines add nothing to what others cover. A grid of squares, first
+coarse, then fine, tells which do; the others are left out before the union, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import shapely
 
 __all__ = ["union"]
 
-WORTH_A_GRID = 2000  # shapes; fewer are united at once
-CELL_KM = 0.2
-MOST_CELLS = 1_000_000
-LEVEL_RATIO = 1.25  # of the radii for which the grid is tested
-# Small discs are drawn with fewer corners, at most 34 m short: the union is faster.
-SMALL_KM, SMALL_SEGMENTS = 1.0, 3
+WORTH_THINNING = 5000  # shapes; fewer are united at once, without a compiler
+GRIDS_KM = 0.2, 0.05, 0.05  # sides of the squares, one turn after another
+# Small discs are drawn with fewer corners, at most 10 m short.
+SMALL_KM, SMALL_SEGMENTS = 0.3, 3
+# How GEOS widens lines: an arc of an arc and a half may have no corner within, and bends of less
+# than a hundredth of the radius may be cut.
+WIDEST_ARC, STRAIGHTENED = 1.5, 0.01
+MOST_SQUARES = 10_000_000
+HALF_DIAGONAL = np.sqrt(0.5)
 
 
 def union(shapes: np.ndarray, radius: np.ndarray, quarter_segments: int) -> shapely.Geometry:
@@ -29,78 +32,51 @@ def union(shapes: np.ndarray, radius: np.ndarray, quarter_segments: int) -> shap
     quarter_segments
         Of a quarter of a disc; polygons are inscribed, so the union is never too large.
     """
-    kept = radius > 0
-    shapes, radius = shapes[kept], radius[kept]
-    if len(shapes) < WORTH_A_GRID:
-        return shapely.union_all(shapely.buffer(shapes, radius, quad_segs=quarter_segments))
-    grid = _Grid.of(shapes, radius * np.cos(np.pi / (4 * quarter_segments)))
-    bare = ~grid.holds(shapes, radius)
-    shapes, radius = shapes[bare], radius[bare]
-    small = radius < SMALL_KM
+    segments = np.where(radius < SMALL_KM, SMALL_SEGMENTS, quarter_segments)
+    chosen = np.flatnonzero(radius > 0)
+    if len(chosen) >= WORTH_THINNING:
+        sure = radius * (np.cos(WIDEST_ARC * np.pi / (4 * segments)) - STRAIGHTENED)
+        chosen = _enough(shapes, radius, sure, chosen)
     bands = [
-        shapely.buffer(shapes[chosen], radius[chosen], quad_segs=segments)
-        for chosen, segments in ((small, SMALL_SEGMENTS), (~small, quarter_segments))
+        shapely.buffer(shapes[band], radius[band], quad_segs=corners)
+        for corners in {SMALL_SEGMENTS, quarter_segments}
+        for band in [chosen[segments[chosen] == corners]]
     ]
-    return shapely.union_all(np.concatenate([*bands, grid.boxes()]))
+    return shapely.union_all(np.concatenate(bands))
 
 
-class _Grid:
-    """Square cells over some ground, and which of them are covered whole."""
+def _enough(
+    shapes: np.ndarray, radius: np.ndarray, sure: np.ndarray, chosen: np.ndarray
+) -> np.ndarray:
+    """Return those of the chosen shapes that cover what all cover.
 
-    def __init__(self, low: np.ndarray, side: float, covered: np.ndarray) -> None:
-        self.low = low
-        self.side = side
-        self.covered = covered  # rows from the south, columns from the west
+    Taken by chance, the first ones cover much; turn by turn the order is reversed, so that
+    those go that later ones cover.
+    """
+    from spatialplan import engine
 
-    @classmethod
-    def of(cls, shapes: np.ndarray, radius: np.ndarray) -> _Grid:
-        """Return the cells that lie within a radius of a corner of its shape, every point of it.
+    if engine._kernels() is None:
+        return chosen
+    chosen = np.random.default_rng(0).permutation(chosen)
+    for side in GRIDS_KM:
+        chosen = chosen[_adds(shapes[chosen], radius[chosen], sure[chosen], side)][::-1]
+    return chosen
 
-        A corner is somewhere in its cell, half a diagonal from the middle at most, and the far
-        corner of a covered cell is as far from its own middle.
-        """
-        from scipy.ndimage import distance_transform_edt
 
-        xy, owner = shapely.get_coordinates(shapes, return_index=True)
-        bounds = shapely.bounds(shapes)
-        low = (bounds[:, :2] - radius[:, None]).min(axis=0)
-        high = (bounds[:, 2:] + radius[:, None]).max(axis=0)
-        side = max(CELL_KM, float(np.sqrt(np.prod(high - low) / MOST_CELLS)))
-        columns, rows = np.ceil((high - low) / side).astype(int) + 1
-        column, row = ((xy - low) / side).astype(int).T
-        best = np.zeros((rows, columns))
-        np.maximum.at(best, (row, column), radius[owner])
-        covered = np.zeros((rows, columns), dtype=bool)
-        diagonal = side * np.sqrt(2.0)
-        level = diagonal
-        while level < best.max():
-            far = distance_transform_edt(best < level) * side
-            covered |= far + diagonal <= level
-            level *= LEVEL_RATIO
-        return cls(low, side, covered)
+def _adds(shapes: np.ndarray, radius: np.ndarray, sure: np.ndarray, side: float) -> np.ndarray:
+    """Return which shapes touch a square that none of those before them covers whole."""
+    from spatialplan import surplus
 
-    def holds(self, shapes: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """Return whether all cells around each widened shape are covered."""
-        rows, columns = self.covered.shape
-        total = np.zeros((rows + 1, columns + 1), dtype=np.int64)
-        total[1:, 1:] = self.covered.cumsum(axis=0).cumsum(axis=1)
-        bounds = shapely.bounds(shapes)
-        west, south = ((bounds[:, :2] - radius[:, None] - self.low) / self.side).astype(int).T
-        east, north = ((bounds[:, 2:] + radius[:, None] - self.low) / self.side).astype(int).T
-        west, south = np.maximum(west, 0), np.maximum(south, 0)
-        east, north = np.minimum(east + 1, columns), np.minimum(north + 1, rows)
-        inside = total[north, east] - total[south, east] - total[north, west] + total[south, west]
-        return inside == (east - west) * (north - south)
-
-    def boxes(self) -> np.ndarray:
-        """Return the covered cells, those side by side as one box."""
-        edges = np.diff(np.pad(self.covered.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-        row, west = np.nonzero(edges == 1)
-        east = np.nonzero(edges == -1)[1]
-        x, y = self.low
-        return shapely.box(
-            x + west * self.side,
-            y + row * self.side,
-            x + east * self.side,
-            y + (row + 1) * self.side,
-        )
+    points, owner = shapely.get_coordinates(shapes, return_index=True)
+    bounds = shapely.bounds(shapes)
+    low = (bounds[:, :2] - radius[:, None]).min(axis=0)
+    size = (bounds[:, 2:] + radius[:, None]).max(axis=0) - low
+    side = max(side, float(np.sqrt(np.prod(size) / MOST_SQUARES)))
+    columns, rows = np.ceil(size / side).astype(int) + 2
+    return surplus.adds(
+        (points - low) / side,
+        np.searchsorted(owner, np.arange(len(shapes) + 1)),
+        radius / side + HALF_DIAGONAL,
+        sure / side - HALF_DIAGONAL,
+        np.zeros((rows, columns), dtype=bool),
+    )
