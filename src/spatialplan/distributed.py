@@ -14,7 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -85,7 +85,8 @@ class Load:
         """A digest of all that the times depend on, but for the origins."""
         graph, ends = self.destinations.graph, self.destinations.ends
         found = hashlib.blake2b(digest_size=16)
-        for array in (*vars(graph.arcs).values(), *graph.network.links.to_numpy(float).T):
+        arcs = [getattr(graph.arcs, each.name) for each in fields(graph.arcs)]
+        for array in (*arcs, *graph.network.links.to_numpy(float).T):
             found.update(np.ascontiguousarray(array))
         versions = [sys.modules[name].__version__ for name in SAME_VERSIONS]
         rest = (versions, graph.profile, self.destinations.mode, dict(self.labels), ends.terminals)
