@@ -20,7 +20,17 @@ import pandas as pd
 import psutil
 import pytest
 
-from spatialplan import cli, distributed, places, scenario, searches, standards, travel
+from spatialplan import (
+    assessment,
+    cli,
+    distributed,
+    edits,
+    places,
+    scenario,
+    searches,
+    standards,
+    travel,
+)
 from spatialplan.distributed import Case, Load
 from spatialplan.errors import InputError
 from spatialplan.places import Place
@@ -218,6 +228,34 @@ def test_compiled_searches_give_the_same_in_any_partition(thread, case, monkeypa
         address = thread.scheduler_address
         distributed.write_matrix([case], folder, scheduler=address, size=size)
         assert is_whole(folder, expected)
+
+
+def test_what_is_mended_after_edits_is_sent_right(
+    thread, origins, destinations, monkeypatch, tmp_path
+):
+    """Compiled graphs of edited networks are made from those before; the matrix is as if not."""
+    road = {"action": "add", "from": "康乐县", "to": "和政县", "class": "class1"}
+    changed = edits.parse([road | {"design_speed_kmh": 100}], "here")
+    now = assessment.situation("linxia-open-2024")
+
+    def cases() -> Iterator[Case]:
+        for found in (now, assessment.edited(now, changed)):
+            graph = travel.compile_graph(found.network, found.profile)
+            yield Case(graph, origins, destinations, "all", {"edits": "yes" if found.applied else ""})
+
+    expected = distributed.matrix(cases())
+    fast, slow = (rows["minutes"].sum() for _, rows in expected.groupby("edits", sort=True))
+    assert fast != slow
+    monkeypatch.setattr(searches, "LARGE", 0)
+    for found in (now, assessment.edited(now, changed)):
+        found.network.kept.clear()
+    address = thread.scheduler_address
+    distributed.write_matrix(cases(), tmp_path / "matrix", scheduler=address, size=3)
+    found = pd.read_parquet(tmp_path / "matrix")
+    for column in ("minutes", "km"):
+        assert found[column].tolist() == pytest.approx(
+            expected[column].tolist(), abs=0.02, nan_ok=True
+        )
 
 
 def test_partitions_fit_memory_and_give_all_work(case, monkeypatch):

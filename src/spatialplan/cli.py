@@ -87,8 +87,8 @@ def _network_options(parser: argparse.ArgumentParser, *, several: bool = False) 
     texts = ["情景 scenario(默认:最近的现状路网)", "编辑文件 edit file"]
     if several:
         texts[0] += ";可多次给出,结果多一列 scenario repeat for several"
-        texts[1] += ";可多次给出,每个文件各算一次,结果多一列 edits;'' 为不编辑 "
-        texts[1] += "repeat to compute with each alone, '' for none"
+        texts[1] += ';可多次给出,每个文件各算一次,结果多一列 edits;"" 为不编辑 '
+        texts[1] += 'repeat to compute with each alone, "" for none'
     parser.add_argument("--scenario", metavar="ID", help=texts[0], **more)
     parser.add_argument("--edits", metavar="FILE", help=texts[1], **more)
     parser.add_argument("--network", metavar="FILE", help="路网文件 network file")
@@ -260,14 +260,15 @@ def _situation(options: argparse.Namespace, plan_ids: Sequence[str] = ()) -> Sit
 
     asked = _asked(options, plan_ids)
     found = assessment.situation(options.scenario, edits=options.edits, **asked)
-    _tell_situation(found)
+    _tell_own(found)
+    _tell_edits(found)
     return found
 
 
-def _tell_situation(found: Situation) -> None:
+def _tell_own(found: Situation) -> None:
+    """Say on standard error what was taken of a network of the user's own."""
     for line in found.own.lines if found.own else ():
         print(line, file=sys.stderr)
-    _tell_edits(found)
 
 
 def _earlier(
@@ -380,11 +381,14 @@ def _cases(options: argparse.Namespace) -> Iterator[Case]:
     from spatialplan import assessment, places, travel
     from spatialplan.distributed import Case
 
-    asked = _asked(options, ())
+    asked, told = _asked(options, ()), None
     for labels, now in assessment.situations(options.scenario, options.edits, **asked):
         if labels:
             print(" ".join(text or "不编辑 no edits" for text in labels.values()), file=sys.stderr)
-        _tell_situation(now)
+        if now.own is not told:  # once for all edits of a scenario
+            _tell_own(now)
+        told = now.own
+        _tell_edits(now)
         origins = places.read_set(options.origins, "--from", now.gazetteer)
         destinations = places.read_set(options.destinations, "--to", now.gazetteer)
         graph = travel.compile_graph(now.network, now.profile)
