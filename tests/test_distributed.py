@@ -241,7 +241,8 @@ def test_what_is_mended_after_edits_is_sent_right(
     def cases() -> Iterator[Case]:
         for found in (now, assessment.edited(now, changed)):
             graph = travel.compile_graph(found.network, found.profile)
-            yield Case(graph, origins, destinations, "all", {"edits": "yes" if found.applied else ""})
+            labels = {"edits": "yes" if found.applied else ""}
+            yield Case(graph, origins, destinations, "all", labels)
 
     expected = distributed.matrix(cases())
     fast, slow = (rows["minutes"].sum() for _, rows in expected.groupby("edits", sort=True))
