@@ -15,7 +15,7 @@ import shapely
 import yaml
 from tests import networks as toy
 
-from spatialplan import assessment, cli, importing, network, ownnetwork, places, standards
+from spatialplan import assessment, cli, importing, network, ownnetwork, places, plan, standards
 from spatialplan import scenario as scenarios
 from spatialplan.errors import InputError
 from spatialplan.network import Network, as_links, as_places
@@ -219,6 +219,34 @@ def test_projects_of_a_scenario_are_built_on_it(tmp_path):
     assert "已通车的项目" in text
     assert found.network.faults() == []
     assert found.title_zh.startswith("n · ")
+
+
+def test_a_project_that_does_not_fit_leaves_nothing_behind(tmp_path, monkeypatch):
+    """And the next may go on from the one before."""
+    roads().write(tmp_path / "n.gpkg")
+
+    def faster(link_id: str) -> dict:
+        return {"action": "modify", "where": {"link_id": link_id}, "set": {"design_speed_kmh": 80}}
+
+    def road(link_id: str) -> dict:
+        ends = {"from": "n1", "to": "n3", "class": "class2", "length_km": 55}
+        return {"action": "add", "link_id": link_id, **ends}
+
+    edits = {"odd": [road("o-1"), faster("o-2")], "way": [road("w-1")], "fast": [faster("w-1")]}
+    works = [
+        {"id": key, "name_zh": key, "class": "class2", "status": "planned", "edits": some}
+        for key, some in edits.items()
+    ]
+    own = plan.read(plan_file(tmp_path, projects=works))
+    monkeypatch.setattr(scenarios, "projects_of", lambda _: list(own.projects))
+    vision = scenarios.builtin("linxia-vision-2035")
+    found = ownnetwork.read(tmp_path / "n.gpkg", scenario=vision)
+    built = found.network.links[found.network.links["project"] != ""]
+    assert dict(built["design_speed_kmh"]) == {"w-1": 80}
+    assert found.network.file == found.known.file
+    text = "\n".join(found.notes)
+    assert "added: 2 个,way、fast" in text
+    assert "left out: 1 个,odd(" in text
 
 
 # --- what the network tells, and what it does not -------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,13 @@ class Draft:
         self._added = Network(self.nowhere, self.nothing)
         self._new_nodes: dict[str, Mapping[str, Any]] = {}
         self._new_links: dict[str, Mapping[str, Any]] = {}
+
+    def copy(self) -> Draft:
+        """Return a draft of the same network as it stands, to be changed for itself."""
+        found = copy(self)
+        found._gone = self._gone.copy()
+        found._new_nodes, found._new_links = dict(self._new_nodes), dict(self._new_links)
+        return found
 
     # What there is
 

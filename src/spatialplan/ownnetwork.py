@@ -13,6 +13,7 @@ import shapely
 from spatialplan import network as networks
 from spatialplan import places, revision, ties
 from spatialplan import scenario as scenarios
+from spatialplan.draft import Draft
 from spatialplan.errors import InputError
 from spatialplan.network import Network
 from spatialplan.places import Gazetteer
@@ -192,7 +193,8 @@ def _built(network: Network, scenario: Scenario, gazetteer: Gazetteer) -> tuple[
 
     What is open already should be in the file; what lies elsewhere does not concern it.
     """
-    file, inside = network.file, set(network.links["project"])
+    draft = Draft(network, gazetteer, revision.SNAP_KM)
+    inside = set(network.links["project"].unique())
     counts = {"built": [], "there": [], "away": [], "fails": []}
     for project in scenarios.projects_of(scenario):
         ends = list(_ends(project, gazetteer))
@@ -200,18 +202,19 @@ def _built(network: Network, scenario: Scenario, gazetteer: Gazetteer) -> tuple[
             continue
         if project.status == "open" or project.key in inside:
             counts["there"].append(project.name_zh)
-        elif ends and not any(network.node_of(end) for end in ends):
+        elif ends and not any(draft.node_of(end) for end in ends):
             counts["away"].append(project.name_zh)
         else:
-            try:
-                network = revision.apply(
-                    network, scenarios.project_edits(project), gazetteer
-                ).network
+            trial = draft.copy()
+            _, faults = revision.put_in(trial, scenarios.project_edits(project))
+            if faults:
+                counts["fails"].append(f"{project.name_zh}({faults[0]})")
+            else:
+                draft = trial
                 counts["built"].append(project.name_zh)
-            except InputError as error:
-                counts["fails"].append(f"{project.name_zh}({error.faults[0]})")
+    built = draft.network() if counts["built"] else network
     # What is made of it may be kept beside the file: the scenario's projects are no passing edits.
-    return network.like(file=file), [
+    return built.like(file=network.file), [
         f"{zh} {en}: {len(names)} 个,{_some(names)}"
         for key, (zh, en) in _PROJECT_NOTES.items()
         if (names := counts[key])

@@ -140,6 +140,12 @@ def _applied(
     network: Network, edits: Iterable[Edit], gazetteer: places.Gazetteer, snap_km: float
 ) -> tuple[Applied, list[Fault]]:
     draft = Draft(network, gazetteer, snap_km)
+    changes, faults = put_in(draft, edits)
+    return Applied(draft.network(), tuple(changes)), faults
+
+
+def put_in(draft: Draft, edits: Iterable[Edit]) -> tuple[list[Change], list[Fault]]:
+    """Put edits into a draft in order; return what those changed that could be, and the faults."""
     faults: list[Fault] = []
     changes: list[Change] = []
     for edit in edits:
@@ -147,7 +153,7 @@ def _applied(
             changes.append(_ACTIONS[edit.action](draft, edit))
         except InputError as error:
             faults += error.faults
-    return Applied(draft.network(), tuple(changes)), faults
+    return changes, faults
 
 
 @dataclass
