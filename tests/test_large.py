@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import networks as toy
 
-from spatialplan import circles, cover, places, scenario, searches, standards, travel
+from spatialplan import circles, cover, errors, places, scenario, searches, standards, travel
 from spatialplan.errors import InputError
 from spatialplan.places import Place
 from spatialplan.province import province
@@ -143,6 +143,14 @@ def test_circles_are_the_same(network, data, reverse):
         assert plain.difference(fast.buffer(1e-7)).is_empty  # no gap
     assert large.iloc[0].difference(large.iloc[1]).area < 1e-9
     assert large_links["km"].sum() == pytest.approx(links["km"].sum(), abs=0.01)
+
+
+def test_a_slip_among_very_many_names_is_told_at_once():
+    names = [f"{stem}{number}" for number in range(200_000) for stem in ("l", "s")]
+    start = time.process_time()
+    assert errors.nearest_names("l19999x", names)[0] == "l19999"
+    assert len(errors.nearest_names("zz", names)) == 3
+    assert time.process_time() - start < 5
 
 
 # --- a synthetic province -------------------------------------------------------------------------

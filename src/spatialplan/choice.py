@@ -54,8 +54,8 @@ def chosen_links(draft: Draft, edit: Edit) -> tuple[list[str], list[str]]:
 def _check_ids(draft: Draft, edit: Edit, asked: list[str]) -> None:
     unknown = [link_id for link_id in asked if not draft.has_link(link_id)]
     if unknown:
-        known = [link_id for links, there in draft.tables() for link_id in links.index[there]]
-        near = "、".join(nearest_names(unknown[0], known))
+        known = [links.index[there].to_numpy() for links, there in draft.tables()]
+        near = "、".join(nearest_names(unknown[0], np.concatenate(known)))
         raise InputError.of(
             edit.spot, f"没有路段 {unknown[0]};相近的有:{near}", "no link of this id"
         )
