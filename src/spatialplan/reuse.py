@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reuse", "reuse"]
 
-MOST_ARCS = 200_000  # that are not found at once; with more one may as well begin again
+MOST_ARCS = 20_000  # that differ; with more one may as well begin again
 CUT_SLACK = 1e-9  # share of its minutes by which an arc and its pieces may differ
 
 
@@ -77,13 +77,13 @@ def reuse(earlier: Graph, graph: Graph, mode: str) -> Reuse | None:
     new = np.flatnonzero(vertices < 0)
     vertices[new] = before.size + np.arange(len(new))
     twins = _twins(earlier, graph, lineage, vertices, mode)
-    if twins is None:
-        return None
     arcs, old, used = graph.arcs, earlier.arcs, graph.arcs.usable(mode)
     there = used[twins[used] >= 0]
     slower = there[arcs.minutes[there] != old.minutes[twins[there]]]
     gone = np.setdiff1d(old.usable(mode), twins[there], assume_unique=True)
     came = used[twins[used] < 0]
+    if len(gone) + len(came) + len(slower) > MOST_ARCS:
+        return None
     ends = vertices[np.stack([arcs.tail[came], arcs.head[came]])]
     replaced, minutes = _replaced(old, gone, ends, arcs.minutes[came], before.size)
     change = Change(
@@ -116,25 +116,29 @@ def _vertices_before(earlier: Graph, graph: Graph, lineage: Lineage) -> np.ndarr
     arcs, count = graph.arcs, len(earlier.network.nodes)
     node = lineage.nodes[arcs.vertex_node]
     key = np.where(node < 0, -1, arcs.vertex_level * count + node)
-    order = np.argsort(key, kind="stable")
-    first = np.searchsorted(key[order], key[order])
-    copy = np.arange(len(order)) - first
-    old_order, old_key = earlier._by_node
-    place = np.searchsorted(old_key, key[order]) + copy
-    within = np.minimum(place, len(old_key) - 1)
-    same = (key[order] >= 0) & (place < len(old_key)) & (old_key[within] == key[order])
-    found = np.full(len(key), -1)
-    found[order[same]] = old_order[within[same]]
+    return np.where(key < 0, -1, _twin_of(*earlier._by_node, key))
+
+
+def _twin_of(order: np.ndarray, old: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return for the first of equal keys the number of the first old one, and so on; -1: none.
+
+    `old` are the old keys, ascending; `order` are their numbers.
+    """
+    mine = np.argsort(keys, kind="stable")
+    ascending = keys[mine]
+    among_equals = np.arange(len(keys)) - np.searchsorted(ascending, ascending)
+    place = np.searchsorted(old, ascending) + among_equals
+    there = place < len(old)
+    there[there] = old[place[there]] == ascending[there]
+    found = np.full(len(keys), -1)
+    found[mine[there]] = order[place[there]]
     return found
 
 
 def _twins(
     earlier: Graph, graph: Graph, lineage: Lineage, vertices: np.ndarray, mode: str
-) -> np.ndarray | None:
-    """Return for each arc the one before that ran the same way; -1: there was none.
-
-    None when there are too many arcs to compare one by one.
-    """
+) -> np.ndarray:
+    """Return for each arc the one before that ran the same way; -1: there was none."""
     old, arcs = earlier.arcs, graph.arcs
     ends = vertices[arcs.tail], vertices[arcs.head]
     twins = np.full(len(arcs.tail), -1)
@@ -150,18 +154,12 @@ def _twins(
     # The others by their ends: ramps, platforms, copies, links with new attributes.
     free = np.ones(len(old.tail), dtype=bool)
     free[twins[twins >= 0]] = False
-    usable = old.usable(mode)
-    spare, rest = usable[free[usable]], graph.arcs.usable(mode)
-    rest = rest[twins[rest] < 0]
-    if len(spare) + len(rest) > MOST_ARCS:
-        return None
-    by_ends = defaultdict(list)
-    for arc in spare[::-1].tolist():
-        by_ends[int(old.tail[arc]), int(old.head[arc])].append(arc)
-    for arc in rest.tolist():
-        found = by_ends.get((int(ends[0][arc]), int(ends[1][arc])))
-        if found:
-            twins[arc] = found.pop()
+    spare, rest = old.usable(mode), arcs.usable(mode)
+    spare, rest = spare[free[spare]], rest[twins[rest] < 0]
+    count = max(earlier.size, int(vertices.max(initial=0)) + 1)
+    keys = old.tail[spare] * count + old.head[spare]
+    order = np.argsort(keys, kind="stable")
+    twins[rest] = _twin_of(spare[order], keys[order], ends[0][rest] * count + ends[1][rest])
     return twins
 
 

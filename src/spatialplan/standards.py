@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spatialplan.errors import Fault, InputError, collect
 from spatialplan.files import data_dir, load_yaml
@@ -102,12 +103,13 @@ class SpeedProfile:
         ends it keeps the ratio of the nearest row. An unknown design speed (NaN) takes the
         default of the class.
         """
-        classes = np.asarray(classes)
+        codes, names = pd.factorize(np.ravel(classes))
+        codes = codes.reshape(np.shape(classes))
         design = np.asarray(design_speeds, dtype=float)
         result = np.full(design.shape, np.nan)
-        for name in dict.fromkeys(classes.ravel().tolist()):  # sorting a million names is slow
+        for code, name in enumerate(names):
             rows = np.asarray(self.speeds[name], dtype=float)
-            chosen = classes == name
+            chosen = codes == code
             asked = design[chosen]
             inside = np.clip(asked, rows[0, 0], rows[-1, 0])
             running = np.interp(inside, rows[:, 0], rows[:, 1]) * asked / inside

@@ -246,7 +246,7 @@ class Graph:
         """The graph of the network before its edits, when there is one under the same profile."""
         lineage = self.network.lineage
         before = lineage.origin() if lineage else None
-        return before.kept.get(("graph", self.profile)) if before else None
+        return before.kept.get(("graph", self._compiled_under)) if before else None
 
     @cached_property
     def rows(self) -> dict[tuple[str, float], Rows]:
@@ -256,8 +256,13 @@ class Graph:
     def under(self, profile: SpeedProfile) -> Graph:
         """Return this graph under a profile by which every arc takes the same time."""
         found = replace(self, profile=profile)
-        found.__dict__.update(_matrices=self._matrices, _compiled=self._compiled, rows=self.rows)
+        shared = ("_compiled_under", "_matrices", "_compiled", "_reuses", "rows")
+        found.__dict__.update({name: getattr(self, name) for name in shared})
         return found
+
+    @cached_property
+    def _compiled_under(self) -> SpeedProfile:
+        return self.profile
 
     @cached_property
     def riding_minutes(self) -> np.ndarray | None:
