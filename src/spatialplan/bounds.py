@@ -79,6 +79,17 @@ class Ceilings:
         than that; at V, the highest speed of all, it takes more than ELLIPSE × d / V, which
         `bound` never exceeds.
         """
+        key = origin.lon, origin.lat, destination.lon, destination.lat, modes
+        if key not in self._known:
+            self._known[key] = self._near(origin, destination, modes)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple, float]:
+        """What `near` has found: many targets ask for the same trips, after each edit again."""
+        return {}
+
+    def _near(self, origin: Place, destination: Place, modes: str) -> float:
         ends = [_unit(place.lon, place.lat) for place in (origin, destination)]
         longest = ELLIPSE * float(_arc_km(*ends))
         west, south, east, north = _box_around(origin, destination, longest)
