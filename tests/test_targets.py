@@ -382,6 +382,14 @@ def test_time_to_the_nearest_interchange():
     assert "没有互通" in found.reason_zh
 
 
+@pytest.mark.parametrize("metric", ["interchange_in_county", "network_length"])
+def test_a_county_without_a_boundary_is_unknown(metric):
+    found = judge(target(metric, 1.0, counties=[622901, 711], classes=["class2"]))
+    assert found.verdict == "unknown"
+    assert "没有 711," in found.reason_zh
+    assert "711" in found.reason_en
+
+
 def test_an_interchange_in_each_county(monkeypatch):
     import geopandas as gpd
 

@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 
 from spatialplan import statistic
+from spatialplan.errors import InputError
 from spatialplan.geodesy import straight_km
 from spatialplan.places import Place
 from spatialplan.plan import Target
@@ -35,12 +36,35 @@ __all__ = [
 TOWN_KM = 10.0  # built-up land this near a town's point is the town's
 
 
-def interchange_in_county(target: Target, case: Case) -> Verdict:
-    """Count the counties that have a way onto an expressway."""
+def _counties(adcodes: Sequence[int]) -> gpd.GeoDataFrame | None:
+    """Return the polygons of counties; None when the data lack one (a new one, one abroad)."""
     from spatialplan import boundaries
 
+    try:
+        return boundaries.counties(adcodes)
+    except InputError:
+        return None
+
+
+def _without_counties(target: Target, adcodes: Sequence[int]) -> Verdict:
+    from spatialplan import boundaries
+
+    known = boundaries.known(adcodes)
+    missing = "、".join(str(code) for code in adcodes if code not in known)
+    return Verdict(
+        target,
+        "unknown",
+        f"界线数据中没有 {missing},无法判断道路在不在其中;请核对代码。",
+        f"The boundary data have no county {missing}: check the code.",
+    )
+
+
+def interchange_in_county(target: Target, case: Case) -> Verdict:
+    """Count the counties that have a way onto an expressway."""
     adcodes = [int(code) for code in target.parameters["counties"]]
-    counties = boundaries.counties(adcodes)
+    counties = _counties(adcodes)
+    if counties is None:
+        return _without_counties(target, adcodes)
     entries = gates(case.network, bool(target.parameters.get("include_class1")))
     having, lacking, hidden, sure = [], [], [], True
     for code in adcodes:
@@ -142,10 +166,11 @@ def _near_links(towns: Sequence[Place], links: pd.DataFrame, within_km: float) -
 
 def network_length(target: Target, case: Case) -> Verdict:
     """Add up the km of some classes inside the counties."""
-    from spatialplan import boundaries
-
     given = target.parameters
-    counties = boundaries.counties([int(code) for code in given["counties"]])
+    adcodes = [int(code) for code in given["counties"]]
+    counties = _counties(adcodes)
+    if counties is None:
+        return _without_counties(target, adcodes)
     links = case.network.links
     chosen = links[links["class"].isin(given["classes"]) & (links["mode"] == "road")]
     lines = chosen.geometry.to_numpy()

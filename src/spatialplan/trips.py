@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -145,7 +145,7 @@ def _judge_trips(target: Target, case: Case, pairs: Sequence[Pair]) -> Verdict:
     worst = None if np.isnan(deciding) else deciding
     basis = _length_basis(case, pairs)
     evidence = _trip_evidence(pairs, verdict, threshold, basis)
-    reason = _trip_reason(target, case, pairs, verdict)
+    reason = _trip_reason(target, case, pairs, hidden, verdict)
     if beyond:
         zh, en = beyond_words(beyond)
         reason = f"{reason[0]}{zh}。", f"{reason[1]} {en}."
@@ -203,11 +203,11 @@ def _length_basis(case: Case, pairs: Sequence[Pair]) -> Basis | None:
 
 
 def _trip_reason(
-    target: Target, case: Case, pairs: Sequence[Pair], verdict: str
+    target: Target, case: Case, pairs: Sequence[Pair], hidden: Collection[Pair], verdict: str
 ) -> tuple[str, str]:
     threshold = float(target.threshold or 0.0)
     met = [pair for pair in pairs if pair.met]
-    lost = [pair for pair in pairs if np.isnan(pair.minutes)]
+    lost = [pair for pair in pairs if np.isnan(pair.minutes) and pair not in hidden]
     zh = [f"{len(pairs)} 对中 {len(met)} 对在 {threshold:g} 分钟内"]
     en = [f"{len(met)} of {len(pairs)} trips within {threshold:g} min"]
     timed = [pair for pair in pairs if not np.isnan(pair.minutes)]
