@@ -8,6 +8,7 @@ import subprocess
 import sys
 from array import array
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -760,6 +761,14 @@ def test_big_files_keep_positions_on_disk(tmp_path, monkeypatch):
 
 
 # Bad input
+
+
+def test_a_file_too_large_for_the_memory_is_stopped_in_time(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.osm", {1: ([1, 2], CAR)})
+    left = SimpleNamespace(available=10_000_000)
+    monkeypatch.setattr(osm.psutil, "virtual_memory", lambda: left)
+    with pytest.raises(InputError, match=r"内存不够.*只剩 0\.0 GB.*--bbox"):
+        osm.read(path)
 
 
 def test_truncated_file(tmp_path):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import psutil
 import shapely
 
 from spatialplan import tags as tagging
@@ -45,6 +46,7 @@ STATION_DETOUR = 1.3  # a station square is not crossed in a straight line
 # The fastest that JTG D20-2017 designs ramps for; between expressways nobody stops to pay.
 HUB_RAMP_KMH = 60.0
 DISK_INDEX_BYTES = 400_000_000  # files from this size on keep the positions of nodes on disk
+MEMORY_EVERY = 100_000  # items of a file between looks at what memory is left
 
 _RAIL = 1 << 60  # added to the numbers of rail nodes: a level crossing is no station
 _KEYS = ("highway", "railway", "route", "place", "barrier", *tagging.TURN_TAGS)
@@ -169,6 +171,8 @@ def read(
             "有节点的坐标不是数,或不在地球上;请改正后再导入",
             f"a node has a coordinate that is no number, or no degree: {error}",
         ) from None
+    except InputError:
+        raise
     except (RuntimeError, OSError, ValueError) as error:
         raise InputError.of(
             path,
@@ -198,7 +202,9 @@ def _scan(path: Path, collector: Collector, progress: bool) -> None:
             disable=not progress,
         )
         line, last = _line_reader(osmium), 0
-        for item in items:
+        for number, item in enumerate(items):
+            if number % MEMORY_EVERY == 0:
+                _check_memory(path)
             if item.is_way():
                 tags, again, last = dict(item.tags), item.id == last, item.id
                 if again:  # of extracts put together, in order
@@ -212,6 +218,22 @@ def _scan(path: Path, collector: Collector, progress: bool) -> None:
             elif item.tags.get("type") == "restriction":
                 members = [(member.type, member.ref, member.role) for member in item.members]
                 collector.add_restriction(item.id, dict(item.tags), members)
+
+
+def _check_memory(path: Path) -> None:
+    """Stop in time when what is still to be made of what was read will not fit.
+
+    To join and write the links takes about as much memory again as reading them.
+    """
+    used, left = psutil.Process().memory_info().rss, psutil.virtual_memory().available
+    if used > left:
+        raise InputError.of(
+            path,
+            f"内存不够:已用 {used / 1e9:.1f} GB,只剩 {left / 1e9:.1f} GB;"
+            "请用 --bbox 或 --boundary 只读需要的范围",
+            f"too large for this machine: {used / 1e9:.1f} GB in use, {left / 1e9:.1f} GB left; "
+            "give --bbox or --boundary to read the part you need",
+        )
 
 
 def _line_reader(osmium: Any) -> Any:
