@@ -151,15 +151,19 @@ def test_rows_ascend_whatever_the_order(road):
     assert set(frame.geom_type) == {"MultiPolygon"}
 
 
-def test_limits_that_cut_a_road_differently_nest():
-    # Within 30 minutes the two kilometres are one stretch; within less they are two.
-    graph = graph_of({"a": (0, 0), "b": (2, 0)}, [toy.link("a", "b", 2)])
-    frame = circles.circles(graph, [toy.place("a", 0, 0)], [29.99, 30])
-    inner, outer = frame.geometry
+@pytest.mark.parametrize("limits", [(29.99, 30), (10, 10.5), (20, 40)])
+def test_limits_that_cut_a_road_differently_nest(limits):
+    graph = graph_of({"a": (0, 0), "b": (9, 0)}, [toy.link("a", "b", 9)])
+    inner, outer = circles.circles(graph, [toy.place("a", 0, 0)], limits).geometry
     assert inner.difference(outer).area < 1e-10  # a square metre: their corners differ
-    beside = shapely.Point(toy.lonlat(0.9, 1.93))  # 0.9 minutes' drive, 28.95 on foot
-    assert inner.intersects(beside)
-    assert outer.intersects(beside)
+
+
+def test_a_road_met_from_its_other_end_covers_no_less():
+    """A second origin takes the end of a run; what the run covered before that stays."""
+    graph = graph_of({"a": (0, 0), "b": (9, 0)}, [toy.link("a", "b", 9)])
+    origins = [toy.place("a", 0, 0), toy.place("b", 9, 0)]
+    (alone,), (both,) = (circles.circles(graph, o, [15]).geometry for o in (origins[:1], origins))
+    assert alone.difference(both).area < 1e-10
 
 
 # --- many shapes --------------------------------------------------------------------------------

@@ -267,9 +267,10 @@ def _stretches(
     """Return the lines of the stretches that pieces are cut into, and minutes at their far ends."""
     pieces = pieces[pieces.minutes_end > pieces.minutes_start]
     minutes = pieces.minutes_end - pieces.minutes_start
-    size = np.ceil(minutes / min(STRETCH_MINUTES, limit * STRETCH_SHARE)).astype(int)
-    owner, place = _counted(size)
-    early, late = place / size[owner], (place + 1) / size[owner]
+    step = min(STRETCH_MINUTES, limit * STRETCH_SHARE) / minutes  # as a share of the run
+    owner, place = _counted(np.ceil(1.0 / step).astype(int))
+    # From where it begins: a run that ends sooner, met by another, is cut at the same points.
+    early, late = place * step[owner], np.minimum((place + 1) * step[owner], 1.0)
     start, run, link = pieces.start[owner], (pieces.end - pieces.start)[owner], pieces.link[owner]
     near, far = start + early * run, start + late * run
     lines = _Lines.of(network, pieces.link, plane)
