@@ -163,7 +163,7 @@ def test_a_road_met_from_its_other_end_covers_no_less():
     graph = graph_of({"a": (0, 0), "b": (9, 0)}, [toy.link("a", "b", 9)])
     origins = [toy.place("a", 0, 0), toy.place("b", 9, 0)]
     (alone,), (both,) = (circles.circles(graph, o, [15]).geometry for o in (origins[:1], origins))
-    assert alone.difference(both).area < 1e-10
+    assert alone.difference(both).area < 1e-7  # a few corners, no sliver
 
 
 # --- many shapes --------------------------------------------------------------------------------
