@@ -764,10 +764,11 @@ def test_big_files_keep_positions_on_disk(tmp_path, monkeypatch):
 
 
 def test_a_file_too_large_for_the_memory_is_stopped_in_time(tmp_path, monkeypatch):
-    path = write(tmp_path / "a.osm", {1: ([1, 2], CAR)})
-    left = SimpleNamespace(available=10_000_000)
+    path = write(tmp_path / "a.osm", {n: ([n, n + 1], CAR) for n in range(1, 40)})
+    left = SimpleNamespace(available=20 * osm.BYTES_PER_WAY)
     monkeypatch.setattr(osm.psutil, "virtual_memory", lambda: left)
-    with pytest.raises(InputError, match=r"内存不够.*只剩 0\.0 GB.*--bbox"):
+    monkeypatch.setattr(osm, "MEMORY_EVERY", 1)
+    with pytest.raises(InputError, match=r"已有 21 条道路.*--bbox"):
         osm.read(path)
 
 
